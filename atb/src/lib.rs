@@ -1,0 +1,1 @@
+//! Safe Rust for ATB (contexts, operations, variant packs), on top of `ascendcl`: not written yet.
