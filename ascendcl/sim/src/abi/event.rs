@@ -1,0 +1,226 @@
+//! Events.
+
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use ascendcl_sys::*;
+
+use super::stream::Scope;
+use super::{abi, timeout};
+use crate::error::{Result, failure, misuse};
+use crate::event::{Event, Maker};
+use crate::signal::{Outcome, Waited};
+use crate::task::Task;
+
+const KNOWN_FLAGS: u32 = ACL_EVENT_SYNC
+    | ACL_EVENT_CAPTURE_STREAM_PROGRESS
+    | ACL_EVENT_TIME_LINE
+    | ACL_EVENT_EXTERNAL
+    | ACL_EVENT_DEVICE_USE_ONLY
+    | ACL_EVENT_IPC;
+
+/// What time stamps count from: the start of the simulated system.
+static SYSTEM_START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+abi! {
+    pub fn aclrtCreateEvent(event: *mut aclrtEvent) {
+        event.required()?;
+        event.set(create(Maker::Plain, 0)?)
+    }
+
+    pub fn aclrtCreateEventWithFlag(event: *mut aclrtEvent, flag: u32) {
+        event.required()?;
+        event.set(create(Maker::WithFlag, flag)?)
+    }
+
+    pub fn aclrtCreateEventExWithFlag(event: *mut aclrtEvent, flag: u32) {
+        event.required()?;
+        event.set(create(Maker::Extended, flag)?)
+    }
+
+    /// Does not wait: tasks that use the event keep it.
+    pub fn aclrtDestroyEvent(event: aclrtEvent) {
+        Scope::enter()?.simulator.events.remove(event.0).map(drop)
+    }
+
+    pub fn aclrtRecordEvent(event: aclrtEvent, stream: aclrtStream) {
+        record(event, stream, false)
+    }
+
+    pub fn aclrtRecordEventWithFlag(event: aclrtEvent, stream: aclrtStream, flag: u32) {
+        match flag {
+            ACL_EVENT_RECORD_DEFAULT => record(event, stream, false),
+            ACL_EVENT_RECORD_EXTERNAL => record(event, stream, true),
+            _ => Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no way {flag} to record an event")),
+        }
+    }
+
+    pub fn aclrtResetEvent(event: aclrtEvent, stream: aclrtStream) {
+        let scope = Scope::enter()?;
+        let event = scope.simulator.events.get(event.0)?;
+        if event.maker != Maker::WithFlag || !event.orders() {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "event {} cannot be reset: that takes aclrtCreateEventWithFlag with ACL_EVENT_SYNC",
+                event.id
+            ));
+        }
+        scope.stream(stream)?.submit(Task::Reset(event)).map(drop)
+    }
+
+    pub fn aclrtStreamWaitEvent(stream: aclrtStream, event: aclrtEvent) {
+        wait(stream, event, None, false)
+    }
+
+    pub fn aclrtStreamWaitEventWithTimeout(stream: aclrtStream, event: aclrtEvent, seconds: i32) {
+        let seconds = u64::try_from(seconds)
+            .map_err(|_| misuse!(ACL_ERROR_INVALID_PARAM, "a stream does not wait for {seconds} seconds"))?;
+        wait(stream, event, Some(seconds), false)
+    }
+
+    pub fn aclrtStreamWaitEventWithFlag(stream: aclrtStream, event: aclrtEvent, seconds: u32, flag: u32) {
+        match flag {
+            ACL_EVENT_WAIT_DEFAULT => wait(stream, event, Some(seconds.into()), false),
+            ACL_EVENT_WAIT_EXTERNAL if seconds == 0 => wait(stream, event, None, true),
+            ACL_EVENT_WAIT_EXTERNAL => {
+                Err(misuse!(ACL_ERROR_INVALID_PARAM, "an external wait has no timeout, hence 0, not {seconds}"))
+            }
+            _ => Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no way {flag} to wait for an event")),
+        }
+    }
+
+    pub fn aclrtQueryEvent(event: aclrtEvent, status: *mut aclrtEventStatus) {
+        let event = Scope::enter()?.simulator.events.get(event.0)?;
+        refuse_extended(&event)?;
+        let is_complete = event.is_complete()?;
+        status.set(if is_complete { ACL_EVENT_STATUS_COMPLETE } else { ACL_EVENT_STATUS_NOT_READY })
+    }
+
+    pub fn aclrtQueryEventStatus(event: aclrtEvent, status: *mut aclrtEventRecordedStatus) {
+        let is_complete = Scope::enter()?.simulator.events.get(event.0)?.is_complete()?;
+        status.set(if is_complete {
+            ACL_EVENT_RECORDED_STATUS_COMPLETE
+        } else {
+            ACL_EVENT_RECORDED_STATUS_NOT_READY
+        })
+    }
+
+    pub fn aclrtQueryEventWaitStatus(event: aclrtEvent, status: *mut aclrtEventWaitStatus) {
+        let event = Scope::enter()?.simulator.events.get(event.0)?;
+        refuse_extended(&event)?;
+        let waits = event.waits.load(Ordering::Acquire);
+        status.set(if waits == 0 { ACL_EVENT_WAIT_STATUS_COMPLETE } else { ACL_EVENT_WAIT_STATUS_NOT_READY })
+    }
+
+    pub fn aclrtSynchronizeEvent(event: aclrtEvent) {
+        synchronize(event, None)
+    }
+
+    pub fn aclrtSynchronizeEventWithTimeout(event: aclrtEvent, milliseconds: i32) {
+        synchronize(event, timeout(milliseconds)?)
+    }
+
+    pub fn aclrtEventElapsedTime(ms: *mut f32, start_event: aclrtEvent, end_event: aclrtEvent) {
+        let events = &Scope::enter()?.simulator.events;
+        let (start, end) = (events.get(start_event.0)?, events.get(end_event.0)?);
+        ms.required()?;
+        let elapsed = end.time()?.checked_duration_since(start.time()?).ok_or_else(|| {
+            misuse!(
+                ACL_ERROR_RT_EVENT_TIMESTAMP_REVERSAL,
+                "event {} completed before event {}",
+                end.id,
+                start.id
+            )
+        })?;
+        ms.set((elapsed.as_secs_f64() * 1e3) as f32)
+    }
+
+    /// Microseconds since the start of the simulated system.
+    pub fn aclrtEventGetTimestamp(event: aclrtEvent, timestamp: *mut u64) {
+        let time = Scope::enter()?.simulator.events.get(event.0)?.time()?;
+        let since_start = time.saturating_duration_since(*SYSTEM_START);
+        timestamp.set(since_start.as_micros() as u64)
+    }
+}
+
+fn create(maker: Maker, flags: u32) -> Result<aclrtEvent> {
+    let scope = Scope::enter()?;
+    LazyLock::force(&SYSTEM_START);
+    if flags & !KNOWN_FLAGS != 0 {
+        return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no event flag {:#x}", flags & !KNOWN_FLAGS));
+    }
+    if flags & ACL_EVENT_EXTERNAL != 0 && flags != ACL_EVENT_EXTERNAL {
+        return Err(misuse!(ACL_ERROR_INVALID_PARAM, "ACL_EVENT_EXTERNAL goes with no other flag"));
+    }
+    if flags & (ACL_EVENT_IPC | ACL_EVENT_DEVICE_USE_ONLY) != 0 {
+        return Err(failure!(
+            ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+            "the simulator has no events for other processes or for the device alone"
+        ));
+    }
+    let event = Event::new(&scope.context.device, maker, flags)?;
+    scope.simulator.events.insert(event.handle, Arc::clone(&event));
+    Ok(aclrtEvent(event.handle.pointer()))
+}
+
+fn refuse_extended(event: &Event) -> Result {
+    if event.maker == Maker::Extended {
+        return Err(misuse!(
+            ACL_ERROR_RT_PARAM_INVALID,
+            "event {} was made by aclrtCreateEventExWithFlag; only aclrtQueryEventStatus tells of it",
+            event.id
+        ));
+    }
+    Ok(())
+}
+
+fn record(event: aclrtEvent, stream: aclrtStream, external: bool) -> Result {
+    let scope = Scope::enter()?;
+    let event = scope.simulator.events.get(event.0)?;
+    let stream = scope.stream(stream)?;
+    if event.device.id != stream.device.id {
+        return Err(misuse!(
+            ACL_ERROR_RESOURCE_NOT_MATCH,
+            "event {} is of device {}, stream {} of device {}",
+            event.id,
+            event.device.id,
+            stream.id,
+            stream.device.id
+        ));
+    }
+    stream.record(&event, external)
+}
+
+fn wait(stream: aclrtStream, event: aclrtEvent, seconds: Option<u64>, external: bool) -> Result {
+    let scope = Scope::enter()?;
+    let event = scope.simulator.events.get(event.0)?;
+    let stream = scope.stream(stream)?;
+    if !event.orders() {
+        return Err(misuse!(
+            ACL_ERROR_RT_PARAM_INVALID,
+            "event {} orders no streams: it was made without ACL_EVENT_SYNC",
+            event.id
+        ));
+    }
+    let seconds = seconds.unwrap_or_else(|| scope.simulator.settings.wait_timeout.load(Ordering::Relaxed).into());
+    let timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
+    stream.wait_for(&event, timeout, external)
+}
+
+fn synchronize(event: aclrtEvent, deadline: Option<Instant>) -> Result {
+    let event = Scope::enter()?.simulator.events.get(event.0)?;
+    let Some(signal) = event.signal()? else { return Ok(()) };
+    match signal.wait(deadline, || false) {
+        Waited::For(Outcome::Done(_)) => Ok(()),
+        Waited::For(Outcome::Aborted) | Waited::Interrupted => Err(failure!(
+            ACL_ERROR_RT_STREAM_ABORT,
+            "the task that records event {} was thrown away",
+            event.id
+        )),
+        Waited::TimedOut => {
+            Err(failure!(ACL_ERROR_RT_EVENT_SYNC_TIMEOUT, "event {} is not complete in time", event.id))
+        }
+    }
+}

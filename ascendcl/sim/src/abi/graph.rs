@@ -1,0 +1,139 @@
+//! Graphs: capture, replay, printing.
+
+use std::ffi::c_char;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ascendcl_sys::*;
+
+use super::stream::Scope;
+use super::{abi, timeout};
+use crate::error::{Result, failure, misuse};
+use crate::graph::{self, Capture, Graph};
+use crate::simulator;
+use crate::stream::{Making, Stream};
+use crate::task::Task;
+
+abi! {
+    pub fn aclmdlRICaptureBegin(stream: aclrtStream, mode: aclmdlRICaptureMode) {
+        Capture::begin(&Scope::enter()?.stream(stream)?, mode)
+    }
+
+    pub fn aclmdlRICaptureEnd(stream: aclrtStream, model_ri: *mut aclmdlRI) {
+        model_ri.required()?;
+        let scope = Scope::enter()?;
+        let graph = Capture::end(&scope.stream(stream)?).inspect_err(|_| {
+            // Null, not what was there before, is what the program finds.
+            let _ = model_ri.set(aclmdlRI::null());
+        })?;
+        scope.simulator.graphs.insert(graph.handle, Arc::clone(&graph));
+        model_ri.set(aclmdlRI(graph.handle.pointer()))
+    }
+
+    /// The graph is null unless the stream's work is being captured.
+    pub fn aclmdlRICaptureGetInfo(
+        stream: aclrtStream,
+        status: *mut aclmdlRICaptureStatus,
+        model_ri: *mut aclmdlRI,
+    ) {
+        let (found, graph) = match Scope::enter()?.stream(stream)?.capture() {
+            None => (ACL_MODEL_RI_CAPTURE_STATUS_NONE, aclmdlRI::null()),
+            Some(capture) if capture.is_invalid() => {
+                (ACL_MODEL_RI_CAPTURE_STATUS_INVALIDATED, aclmdlRI::null())
+            }
+            Some(capture) => (ACL_MODEL_RI_CAPTURE_STATUS_ACTIVE, aclmdlRI(capture.graph.pointer())),
+        };
+        status.set(found)?;
+        if model_ri.is_null() { Ok(()) } else { model_ri.set(graph) }
+    }
+
+    pub fn aclmdlRICaptureThreadExchangeMode(mode: *mut aclmdlRICaptureMode) {
+        simulator::get()?;
+        let before = graph::exchange_mode(mode.get()?)?;
+        mode.set(before)
+    }
+
+    pub fn aclmdlRIExecuteAsync(model_ri: aclmdlRI, stream: aclrtStream) {
+        let scope = Scope::enter()?;
+        let stream = scope.stream(stream)?;
+        if stream.capture().is_some() {
+            return Err(failure!(
+                ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+                "stream {} is being captured, and a graph in a graph is not simulated",
+                stream.id
+            ));
+        }
+        launch(&find(&scope, model_ri)?, &stream)
+    }
+
+    pub fn aclmdlRIExecute(model_ri: aclmdlRI, milliseconds: i32) {
+        let deadline = timeout(milliseconds)?;
+        let scope = Scope::enter()?;
+        let graph = find(&scope, model_ri)?;
+        let context = &scope.context;
+        let stream = Stream::new(&context.device, context.handle, &context.failure, Making::default())?;
+        let result = launch(&graph, &stream).and_then(|()| stream.synchronize(deadline));
+        stream.close();
+        result
+    }
+
+    pub fn aclmdlRIDestroy(model_ri: aclmdlRI) {
+        let scope = Scope::enter()?;
+        let graph = find(&scope, model_ri)?;
+        if graph.pending.load(Ordering::Acquire) > 0 {
+            return Err(misuse!(ACL_ERROR_RT_MODEL_RUNNING, "graph {} is queued or running", graph.id));
+        }
+        scope.simulator.graphs.remove(model_ri.0).map(drop)
+    }
+
+    /// As documented, captured graphs cannot be aborted, and the simulator has no others.
+    pub fn aclmdlRIAbort(model_ri: aclmdlRI) {
+        let scope = Scope::enter()?;
+        let graph = find(&scope, model_ri)?;
+        Err(failure!(
+            ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+            "graph {} was captured, and such graphs cannot be aborted",
+            graph.id
+        ))
+    }
+
+    /// Prints to the log.
+    pub fn aclmdlRIDebugPrint(model_ri: aclmdlRI) {
+        let scope = Scope::enter()?;
+        tracing::info!("{}", find(&scope, model_ri)?.describe());
+        Ok(())
+    }
+
+    pub fn aclmdlRIDebugJsonPrint(model_ri: aclmdlRI, path: *const c_char, flags: u32) {
+        let scope = Scope::enter()?;
+        let graph = find(&scope, model_ri)?;
+        let path = path.text()?;
+        if u64::from(flags) > u64::from(ACL_MDLRI_DEBUG_JSON_PRINT_VERBOSE) {
+            return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no way {flags} to print a graph"));
+        }
+        fs::write(&path, graph.trace())
+            .map_err(|error| failure!(ACL_ERROR_RT_FILE_WRITE, "cannot write {path}: {error}"))
+    }
+}
+
+fn find(scope: &Scope, handle: aclmdlRI) -> Result<Arc<Graph>> {
+    let graph = scope.simulator.graphs.get(handle.0)?;
+    if graph.device != scope.context.device.id {
+        return Err(misuse!(
+            ACL_ERROR_RT_MODEL_CONTEXT,
+            "graph {} is of device {}, the current device is {}",
+            graph.id,
+            graph.device,
+            scope.context.device.id
+        ));
+    }
+    Ok(graph)
+}
+
+fn launch(graph: &Arc<Graph>, stream: &Arc<Stream>) -> Result {
+    graph.pending.fetch_add(1, Ordering::AcqRel);
+    stream.submit(Task::Graph(Arc::clone(graph))).map(drop).inspect_err(|_| {
+        graph.pending.fetch_sub(1, Ordering::AcqRel);
+    })
+}

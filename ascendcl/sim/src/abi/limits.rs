@@ -1,0 +1,68 @@
+//! Time limits of tasks, and the cores that work may use.
+
+use std::sync::atomic::Ordering;
+
+use ascendcl_sys::*;
+
+use super::abi;
+use super::device::usable;
+use crate::device::Device;
+use crate::error::{Result, misuse};
+use crate::simulator;
+
+/// Operators have at most this long, in microseconds; 0 asks for it.
+const MAX_EXECUTE_TIMEOUT: u64 = 1_091_000_000;
+
+abi! {
+    pub fn aclrtSetOpWaitTimeout(timeout: u32) {
+        simulator::get()?.settings.wait_timeout.store(timeout, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub fn aclrtSetOpExecuteTimeOut(timeout: u32) {
+        set_execute_timeout(u64::from(timeout) * 1_000_000)
+    }
+
+    pub fn aclrtSetOpExecuteTimeOutWithMs(timeout: u32) {
+        set_execute_timeout(u64::from(timeout) * 1_000)
+    }
+
+    pub fn aclrtSetDeviceResLimit(device_id: i32, type_: aclrtDevResLimitType, value: u32) {
+        let simulator = simulator::get()?;
+        let device = usable(&simulator, device_id)?;
+        let index = core_kind(type_)?;
+        let most = Device::all_cores(device.soc)[index];
+        if value == 0 || value > most {
+            return Err(misuse!(ACL_ERROR_INVALID_PARAM, "{value} cores of 1 to {most}"));
+        }
+        device.state.lock().cores[index] = value;
+        Ok(())
+    }
+
+    pub fn aclrtGetDeviceResLimit(device_id: i32, type_: aclrtDevResLimitType, value: *mut u32) {
+        let simulator = simulator::get()?;
+        let cores = usable(&simulator, device_id)?.state.lock().cores;
+        value.set(cores[core_kind(type_)?])
+    }
+
+    pub fn aclrtResetDeviceResLimit(device_id: i32) {
+        let simulator = simulator::get()?;
+        let device = usable(&simulator, device_id)?;
+        device.state.lock().cores = Device::all_cores(device.soc);
+        Ok(())
+    }
+}
+
+fn set_execute_timeout(microseconds: u64) -> Result {
+    let limited = if microseconds == 0 { MAX_EXECUTE_TIMEOUT } else { microseconds.min(MAX_EXECUTE_TIMEOUT) };
+    simulator::get()?.settings.execute_timeout.store(limited, Ordering::Relaxed);
+    Ok(())
+}
+
+fn core_kind(kind: aclrtDevResLimitType) -> Result<usize> {
+    match kind {
+        ACL_RT_DEV_RES_CUBE_CORE => Ok(0),
+        ACL_RT_DEV_RES_VECTOR_CORE => Ok(1),
+        _ => Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no kind of core {}", kind.0)),
+    }
+}

@@ -1,0 +1,77 @@
+//! Devices: who uses them, and what they are set to.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ascendcl_sys::{ACL_RT_OVERFLOW_MODE_INFNAN, aclrtFloatOverflowMode};
+use parking_lot::Mutex;
+
+use crate::context::Context;
+use crate::memory::DeviceMemory;
+use crate::soc::Soc;
+
+/// The most streams that a device has at once (AscendCL docs: stream management, Atlas A2 and A3).
+pub(crate) const MAX_STREAMS: usize = 1984;
+/// The most events that a device has at once (AscendCL docs: event management, Atlas A2 and A3).
+pub(crate) const MAX_EVENTS: usize = 65536;
+
+/// A device.
+pub(crate) struct Device {
+    pub id: i32,
+    pub soc: &'static Soc,
+    pub memory: DeviceMemory,
+    pub state: Mutex<State>,
+    pub streams: Count,
+    pub events: Count,
+}
+
+/// What changes while a device is used.
+pub(crate) struct State {
+    /// How often it was set and not reset.
+    pub references: u32,
+    pub primary: Option<Arc<Context>>,
+    /// The devices whose memory this one may touch.
+    pub peers: HashSet<i32>,
+    pub overflow_mode: aclrtFloatOverflowMode,
+    /// Cube and vector cores that work may use.
+    pub cores: [u32; 2],
+}
+
+impl Device {
+    pub(crate) fn new(id: i32, soc: &'static Soc, memory: usize) -> Self {
+        Self {
+            id,
+            soc,
+            memory: DeviceMemory::new(memory),
+            state: Mutex::new(State {
+                references: 0,
+                primary: None,
+                peers: HashSet::new(),
+                overflow_mode: ACL_RT_OVERFLOW_MODE_INFNAN,
+                cores: Self::all_cores(soc),
+            }),
+            streams: Count::default(),
+            events: Count::default(),
+        }
+    }
+
+    pub(crate) fn all_cores(soc: &Soc) -> [u32; 2] {
+        [soc.cube_cores, soc.vector_cores()]
+    }
+}
+
+/// How many things of a kind a device has.
+#[derive(Default)]
+pub(crate) struct Count(AtomicUsize);
+
+impl Count {
+    /// Counts one more, unless there are `most` already.
+    pub(crate) fn add(&self, most: usize) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1)).is_ok()
+    }
+
+    pub(crate) fn remove(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,121 @@
+//! Events: marks in streams, to wait for or to time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use ascendcl_sys::{ACL_EVENT_SYNC, ACL_EVENT_TIME_LINE};
+use parking_lot::Mutex;
+
+use crate::device::{Device, MAX_EVENTS};
+use crate::error::{Result, failure, misuse};
+use crate::graph::Mark;
+use crate::handle::{Handle, Kind};
+use crate::signal::{Outcome, Signal};
+
+/// The function that made an event; what may be done with it depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maker {
+    /// `aclrtCreateEvent`: orders and times.
+    Plain,
+    /// `aclrtCreateEventWithFlag`
+    WithFlag,
+    /// `aclrtCreateEventExWithFlag`
+    Extended,
+}
+
+/// An event.
+pub(crate) struct Event {
+    pub handle: Handle,
+    pub id: u32,
+    pub device: Arc<Device>,
+    pub maker: Maker,
+    flags: u32,
+    /// Tasks that wait for it and have not finished.
+    pub waits: AtomicUsize,
+    pub last: Mutex<Last>,
+}
+
+/// What an event was last recorded as.
+#[derive(Clone, Default)]
+pub(crate) enum Last {
+    #[default]
+    Never,
+    /// In a stream.
+    Stream(Arc<Signal>),
+    /// In a stream whose work was being captured.
+    Capture(Mark),
+}
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+
+impl Event {
+    pub(crate) fn new(device: &Arc<Device>, maker: Maker, flags: u32) -> Result<Arc<Self>> {
+        if !device.events.add(MAX_EVENTS) {
+            return Err(failure!(ACL_ERROR_RT_NO_EVENT_RESOURCE, "a device has no more than {MAX_EVENTS} events"));
+        }
+        Ok(Arc::new(Self {
+            handle: Handle::new(Kind::Event),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            device: Arc::clone(device),
+            maker,
+            flags,
+            waits: AtomicUsize::new(0),
+            last: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn orders(&self) -> bool {
+        self.maker == Maker::Plain || self.flags & ACL_EVENT_SYNC != 0
+    }
+
+    fn times(&self) -> bool {
+        self.maker == Maker::Plain || self.flags & ACL_EVENT_TIME_LINE != 0
+    }
+
+    /// What to wait for; `None` for an event that was never recorded, which counts as complete.
+    pub(crate) fn signal(&self) -> Result<Option<Arc<Signal>>> {
+        match &*self.last.lock() {
+            Last::Never => Ok(None),
+            Last::Stream(signal) => Ok(Some(Arc::clone(signal))),
+            Last::Capture(_) => Err(misuse!(
+                ACL_ERROR_RT_EVENT_CAPTURED,
+                "event {} was recorded in a capture, outside of which it has no state",
+                self.id
+            )),
+        }
+    }
+
+    pub(crate) fn is_complete(&self) -> Result<bool> {
+        Ok(self.signal()?.is_none_or(|signal| signal.outcome().is_some()))
+    }
+
+    /// When it completed.
+    pub(crate) fn time(&self) -> Result<Instant> {
+        if !self.times() {
+            return Err(misuse!(
+                ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID,
+                "event {} keeps no time: it was made without ACL_EVENT_TIME_LINE",
+                self.id
+            ));
+        }
+        let Some(signal) = self.signal()? else {
+            return Err(misuse!(ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID, "event {} was never recorded", self.id));
+        };
+        match signal.outcome() {
+            Some(Outcome::Done(time)) => Ok(time),
+            Some(Outcome::Aborted) => Err(misuse!(
+                ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID,
+                "the task that records event {} was thrown away",
+                self.id
+            )),
+            None => Err(misuse!(ACL_ERROR_RT_EVENT_NOT_COMPLETE, "event {} is not complete", self.id)),
+        }
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        self.device.events.remove();
+    }
+}

@@ -1,0 +1,116 @@
+//! A simulated Ascend device behind the AscendCL C ABI.
+//!
+//! Programs reach it as they reach the real library: through functions with the names and signatures of the AscendCL
+//! headers. In Rust these are the table [`resolve`]; for C and C++ the crate is also built as a shared library
+//! (`libascendcl_sim.so`), which answers under whatever name a program links, such as `libascendcl.so`,
+//! `libacl_rt.so` and `libnnopbase.so`.
+//!
+//! # What is simulated
+//!
+//! The host half of the device: everything that a program sees of it, short of kernels.
+//!
+//! * **Devices** with the facts of their model (cores, caches, memory). Contexts are per thread, a device is
+//!   counted as it is set and reset, memory of another device needs peer access.
+//! * **Device memory** of the real size, taken from the host only where it is written. Allocation is by first
+//!   fit over pages of 4 KiB, 2 MiB or 1 GiB as the policies say, so that fragmentation is real. A program cannot touch
+//!   the addresses that it gets: they are mapped without access, and reading one faults as on a real machine.
+//! * **Streams** are threads: work runs in order within a stream and alongside the host and other streams.
+//!   A stream's thread starts with its first task.
+//! * **Events** take the time of a monotonic clock; a wait keeps the record that it saw, and an event that was never
+//!   recorded is complete.
+//! * **Copies** of page-locked memory are asynchronous, copies of pageable memory block, synchronous copies wait for no
+//!   stream; freeing waits for nothing.
+//! * **Callbacks** by threads of the program or of the runtime, and **graphs** that are captured and replayed.
+//!   A graph runs its tasks one by one, in the order of their capture.
+//!
+//! What is not simulated returns `ACL_ERROR_API_NOT_SUPPORT` and writes its name to the log; it never succeeds.
+//!
+//! # Misuse
+//!
+//! A broken rule has the code that the AscendCL documentation gives it, a message for `aclGetRecentErrMsg`, and a place
+//! in the [`report`]: calls without `aclInit` or without a context, handles that are stale, invented or of another
+//! kind, streams of another context, memory freed twice or in the middle, copies out of bounds or of the wrong kind,
+//! memory freed while a queued task still needs it (`ACL_ERROR_RT_SYS_DMA` at the next synchronization), calls that are
+//! unsafe while work is being captured. Where the documentation leaves a choice the simulator is the strict one:
+//!
+//! * every call on a device needs a context in its thread, and a stream must be of that context;
+//! * an access beyond the size that was asked for is out of bounds, even if the pages have room;
+//! * a kind of copy that does not match the pointers is refused, and so is a copy of no bytes.
+//!
+//! `aclrtResetDevice` and `aclFinalize` write what was leaked to the log (`tracing`) and to the report.
+//!
+//! # Configuration
+//!
+//! `aclInit` reads it from [`configure`], else from the environment:
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `ASCENDCL_SIM_DEVICES` | how many devices there are, 0 to 64 | 1 |
+//! | `ASCENDCL_SIM_SOC` | their model, by the name that `aclrtGetSocName` tells | `Ascend910B3` |
+//! | `ASCENDCL_SIM_MEMORY` | memory of each, in GiB up to 1024, or in bytes | that of the model, less 1/32 |
+//! | `ASCENDCL_SIM_FAULT` | faults to inject, see [`fault`] | none |
+//!
+//! ```
+//! use ascendcl_sys::{ACL_SUCCESS, Library};
+//!
+//! ascendcl_sim::configure(ascendcl_sim::SimConfig { devices: 2, ..Default::default() })?;
+//! // SAFETY: The simulator's functions have the signatures of the bindings.
+//! let acl = unsafe { Library::from_resolver("the simulated device", ascendcl_sim::resolve) };
+//! let mut count = 0;
+//! // SAFETY: The pointers are null or of variables.
+//! unsafe {
+//!     assert_eq!(acl.aclInit(std::ptr::null())?, ACL_SUCCESS);
+//!     assert_eq!(acl.aclrtGetDeviceCount(&mut count)?, ACL_SUCCESS);
+//!     assert_eq!(acl.aclFinalize()?, ACL_SUCCESS);
+//! }
+//! assert_eq!(count, 2);
+//! assert!(ascendcl_sim::report().is_clean());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod abi;
+mod callback;
+mod config;
+mod context;
+mod device;
+mod error;
+mod event;
+mod exception;
+pub mod fault;
+mod graph;
+mod handle;
+mod host_memory;
+mod memory;
+mod object;
+mod raw;
+mod report;
+mod signal;
+mod simulator;
+mod soc;
+mod stream;
+mod task;
+mod transfer;
+
+use std::ffi::{CStr, c_void};
+use std::ptr::NonNull;
+
+pub use config::{ConfigError, SimConfig};
+pub use report::{Leak, Misuse, Report, Resource, report};
+
+/// The address of the simulator's function of this name: the table that
+/// [`Library::from_resolver`](ascendcl_sys::Library::from_resolver) wants.
+///
+/// Every function of the bindings has an answer. Those that the simulator does not simulate yet return
+/// `ACL_ERROR_API_NOT_SUPPORT` (or null, or zero) and write their name to the log.
+pub fn resolve(name: &CStr) -> Option<NonNull<c_void>> {
+    abi::resolve(name)
+}
+
+/// Says what `aclInit` is to simulate, in place of the environment.
+///
+/// # Errors
+///
+/// [`ConfigError`] if the configuration is not possible, or if the simulator runs already.
+pub fn configure(config: SimConfig) -> Result<(), ConfigError> {
+    simulator::configure(config)
+}

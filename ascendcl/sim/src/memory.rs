@@ -1,0 +1,320 @@
+//! The memory of a device: which ranges are allocated, and which ranges a task may touch.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::error::{Result, failure, misuse};
+use crate::raw::DeviceMapping;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
+
+/// The size of the pages that an allocation is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// 4 KiB.
+    Normal,
+    /// 2 MiB.
+    Huge,
+    /// 1 GiB.
+    Gigantic,
+}
+
+impl Page {
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Normal => 4 * KIB,
+            Self::Huge => 2 * MIB,
+            Self::Gigantic => GIB,
+        }
+    }
+}
+
+/// A range that the program has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allocation {
+    /// Not used twice, so that a range that was freed and given out again is told apart.
+    pub id: u64,
+    pub offset: usize,
+    /// What the program asked for.
+    pub size: usize,
+    /// What it takes, in whole pages.
+    taken: usize,
+    pub page: Page,
+}
+
+/// A range of an allocation that a task will touch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub allocation: u64,
+    start: usize,
+    pub offset: usize,
+}
+
+/// As many freed ranges as are remembered to tell "freed" from "never allocated".
+const REMEMBERED: usize = 1024;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+#[derive(Debug, Default)]
+struct Ranges {
+    /// Allocations by offset.
+    live: BTreeMap<usize, Allocation>,
+    /// Free ranges: length by offset, never adjacent.
+    free: BTreeMap<usize, usize>,
+    freed: VecDeque<Allocation>,
+    used: usize,
+    peak: usize,
+}
+
+/// The memory of one device, of the size of the real one, taken from the host only where it is written.
+#[derive(Debug)]
+pub(crate) struct DeviceMemory {
+    size: usize,
+    mapping: OnceLock<DeviceMapping>,
+    ranges: Mutex<Ranges>,
+}
+
+impl DeviceMemory {
+    pub(crate) fn new(size: usize) -> Self {
+        let ranges = Ranges { free: BTreeMap::from([(0, size)]), ..Ranges::default() };
+        Self { size, mapping: OnceLock::new(), ranges: Mutex::new(ranges) }
+    }
+
+    fn mapping(&self) -> Result<&DeviceMapping> {
+        if let Some(mapping) = self.mapping.get() {
+            return Ok(mapping);
+        }
+        let mapping = DeviceMapping::new(self.size).map_err(|error| {
+            failure!(
+                ACL_ERROR_RT_MEMORY_ALLOCATION,
+                "the host cannot map {} bytes of simulated memory ({error}); ASCENDCL_SIM_MEMORY makes it smaller",
+                self.size
+            )
+        })?;
+        Ok(self.mapping.get_or_init(|| mapping))
+    }
+
+    /// Allocates by first fit; the address is that of a page, hence aligned to 64 and 512 bytes as documented.
+    pub(crate) fn allocate(&self, size: usize, padding: usize, page: Page) -> Result<usize> {
+        let mapping = self.mapping()?;
+        let taken = size
+            .checked_next_multiple_of(32)
+            .and_then(|bytes| bytes.checked_add(padding))
+            .and_then(|bytes| bytes.checked_next_multiple_of(page.bytes()))
+            .filter(|&taken| taken <= self.size)
+            .ok_or_else(|| self.exhausted(size))?;
+        let mut ranges = self.ranges.lock();
+        let offset = ranges.take(taken, page.bytes()).ok_or_else(|| self.exhausted(size))?;
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        ranges.live.insert(offset, Allocation { id, offset, size, taken, page });
+        ranges.used += taken;
+        ranges.peak = ranges.peak.max(ranges.used);
+        Ok(mapping.address(offset))
+    }
+
+    fn exhausted(&self, size: usize) -> crate::error::Error {
+        failure!(
+            ACL_ERROR_RT_MEMORY_ALLOCATION,
+            "no {size} contiguous bytes are left of the device's {}",
+            self.size
+        )
+    }
+
+    /// Frees the allocation that starts at an address, at once and whatever still uses it.
+    pub(crate) fn free(&self, address: usize) -> Result {
+        let mapping = self.mapping()?;
+        let offset = mapping.offset(address).ok_or_else(|| {
+            misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} is not an address of this device's memory")
+        })?;
+        let mut ranges = self.ranges.lock();
+        let allocation = ranges.live.remove(&offset).ok_or_else(|| ranges.explain(offset, address))?;
+        if let Err(error) = mapping.discard(offset, allocation.taken) {
+            tracing::warn!("freed device memory stays with the process: {error}");
+        }
+        ranges.used -= allocation.taken;
+        ranges.give_back(offset, allocation.taken);
+        if ranges.freed.len() == REMEMBERED {
+            ranges.freed.pop_front();
+        }
+        ranges.freed.push_back(allocation);
+        Ok(())
+    }
+
+    /// Frees everything, and answers what that was.
+    pub(crate) fn clear(&self) -> Vec<(usize, Allocation)> {
+        let leaks = self.allocations();
+        for (address, _) in &leaks {
+            // Another thread may have freed it just now.
+            let _ = self.free(*address);
+        }
+        leaks
+    }
+
+    /// The live allocations and their addresses.
+    pub(crate) fn allocations(&self) -> Vec<(usize, Allocation)> {
+        let Some(mapping) = self.mapping.get() else { return Vec::new() };
+        self.ranges.lock().live.values().map(|live| (mapping.address(live.offset), *live)).collect()
+    }
+
+    /// The offset of an address of this device, allocated or not.
+    pub(crate) fn offset(&self, address: usize) -> Option<usize> {
+        self.mapping.get()?.offset(address)
+    }
+
+    /// The allocation that an offset is in.
+    pub(crate) fn allocation_at(&self, offset: usize) -> Option<Allocation> {
+        self.ranges.lock().around(offset).copied()
+    }
+
+    /// The range of `length` bytes at `address`, if it is within one allocation.
+    pub(crate) fn span(&self, address: usize, length: usize) -> Result<Span> {
+        let offset = self.offset(address).ok_or_else(|| {
+            misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} is not an address of this device's memory")
+        })?;
+        let ranges = self.ranges.lock();
+        let Some(allocation) = ranges.around(offset) else { return Err(ranges.explain(offset, address)) };
+        let left = allocation.size.saturating_sub(offset - allocation.offset);
+        if length > left {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "{length} bytes at {address:#x} are out of bounds: {left} are left of an allocation of {}",
+                allocation.size
+            ));
+        }
+        Ok(Span { allocation: allocation.id, start: allocation.offset, offset })
+    }
+
+    /// Where the simulator reaches a span, if its allocation still lives.
+    pub(crate) fn reach(&self, span: &Span) -> Option<usize> {
+        let ranges = self.ranges.lock();
+        let live = ranges.live.get(&span.start).is_some_and(|live| live.id == span.allocation);
+        drop(ranges);
+        self.mapping.get().filter(|_| live).map(|mapping| mapping.alias(span.offset))
+    }
+
+    /// Free and usable bytes, counted in pages of this size.
+    pub(crate) fn available(&self, page: Page) -> (usize, usize) {
+        let whole = |bytes: usize| bytes / page.bytes() * page.bytes();
+        let ranges = self.ranges.lock();
+        let free = match page {
+            Page::Normal => self.size - ranges.used,
+            _ => ranges.free.iter().map(|(&start, &length)| {
+                let aligned = start.next_multiple_of(page.bytes());
+                whole((start + length).saturating_sub(aligned))
+            }).sum(),
+        };
+        (free, whole(self.size))
+    }
+
+    /// Bytes in use now, and at most so far.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        let ranges = self.ranges.lock();
+        (ranges.used, ranges.peak)
+    }
+}
+
+impl Ranges {
+    /// Takes the first free range that holds `length` bytes from a multiple of `alignment` on.
+    fn take(&mut self, length: usize, alignment: usize) -> Option<usize> {
+        let (start, available, offset) = self.free.iter().find_map(|(&start, &available)| {
+            let offset = start.next_multiple_of(alignment);
+            (offset + length <= start + available).then_some((start, available, offset))
+        })?;
+        self.free.remove(&start);
+        if offset > start {
+            self.free.insert(start, offset - start);
+        }
+        let (end, limit) = (offset + length, start + available);
+        if limit > end {
+            self.free.insert(end, limit - end);
+        }
+        Some(offset)
+    }
+
+    fn give_back(&mut self, mut offset: usize, mut length: usize) {
+        if let Some((&before, &size)) = self.free.range(..offset).next_back()
+            && before + size == offset
+        {
+            self.free.remove(&before);
+            offset = before;
+            length += size;
+        }
+        if let Some(size) = self.free.remove(&(offset + length)) {
+            length += size;
+        }
+        self.free.insert(offset, length);
+    }
+
+    /// The live allocation that has this offset, the pages' unused rest included.
+    fn around(&self, offset: usize) -> Option<&Allocation> {
+        let (_, allocation) = self.live.range(..=offset).next_back()?;
+        (offset < allocation.offset + allocation.taken).then_some(allocation)
+    }
+
+    /// Why nothing can be done at an offset where no allocation starts, or where none is.
+    fn explain(&self, offset: usize, address: usize) -> crate::error::Error {
+        if let Some(allocation) = self.around(offset) {
+            let inside = offset - allocation.offset;
+            return misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "{address:#x} is {inside} bytes inside an allocation, not its start"
+            );
+        }
+        let freed = self.freed.iter().rev().find(|f| (f.offset..f.offset + f.taken).contains(&offset));
+        match freed {
+            Some(freed) => misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "{address:#x} was freed ({} bytes inside an allocation of {})",
+                offset - freed.offset,
+                freed.size
+            ),
+            None => misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} was never allocated"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_fit_leaves_holes_and_merges_them() {
+        let memory = DeviceMemory::new(8 * MIB);
+        let blocks: Vec<usize> =
+            (0..4).map(|_| memory.allocate(2 * MIB - 32, 32, Page::Huge).unwrap()).collect();
+        assert_eq!(memory.available(Page::Normal), (0, 8 * MIB));
+        assert!(memory.allocate(1, 32, Page::Normal).is_err());
+        memory.free(blocks[0]).unwrap();
+        memory.free(blocks[2]).unwrap();
+        // 4 MiB are free, but not in one piece.
+        assert!(memory.allocate(3 * MIB, 32, Page::Huge).is_err());
+        memory.free(blocks[1]).unwrap();
+        assert_eq!(memory.allocate(3 * MIB, 32, Page::Huge).unwrap(), blocks[0]);
+    }
+
+    #[test]
+    fn a_normal_page_breaks_a_huge_one() {
+        let memory = DeviceMemory::new(4 * MIB);
+        let small = memory.allocate(100, 32, Page::Normal).unwrap();
+        assert_eq!(memory.available(Page::Normal).0, 4 * MIB - 4 * KIB);
+        assert_eq!(memory.available(Page::Huge), (2 * MIB, 4 * MIB));
+        assert_eq!(small % 512, 0);
+    }
+
+    #[test]
+    fn a_reused_range_is_another_allocation() {
+        let memory = DeviceMemory::new(4 * MIB);
+        let first = memory.allocate(64, 32, Page::Normal).unwrap();
+        let span = memory.span(first, 64).unwrap();
+        assert!(memory.reach(&span).is_some());
+        memory.free(first).unwrap();
+        assert!(memory.reach(&span).is_none());
+        assert_eq!(memory.allocate(64, 32, Page::Normal).unwrap(), first);
+        assert!(memory.reach(&span).is_none());
+    }
+}

@@ -1,0 +1,148 @@
+//! What a program did wrong and what it left behind.
+
+use std::fmt;
+
+use ascendcl_sys::{aclError, error_name};
+use parking_lot::Mutex;
+
+use crate::context;
+use crate::error::Error;
+use crate::simulator;
+
+/// What a program did wrong and left behind. It is complete when `aclFinalize` or `aclrtResetDevice` has logged it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What is alive, or was when its device was reset or the process finalized.
+    pub leaks: Vec<Leak>,
+    /// Broken rules, in order; the first thousand are kept.
+    pub misuse: Vec<Misuse>,
+}
+
+/// Something that was not given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// Its device.
+    pub device: i32,
+    /// What it is.
+    pub resource: Resource,
+}
+
+/// A resource of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resource {
+    /// Memory of the device (`aclrtMalloc`).
+    DeviceMemory {
+        /// Its address.
+        address: usize,
+        /// The bytes that were asked for.
+        size: usize,
+    },
+    /// Page-locked memory of the host (`aclrtMallocHost`), or registered memory (`aclrtHostRegister`).
+    HostMemory {
+        /// Its address.
+        address: usize,
+        /// The bytes that were asked for.
+        size: usize,
+    },
+    /// A context that was created by name.
+    Context,
+    /// A stream, by its id.
+    Stream(i32),
+    /// An event, by its id.
+    Event(u32),
+    /// A captured graph, by its id.
+    Graph(u32),
+}
+
+/// A broken rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misuse {
+    /// The device that was current, or that the task ran on.
+    pub device: Option<i32>,
+    /// The function that was called, or `task` for a task that failed when it ran.
+    pub function: &'static str,
+    /// What the call returned.
+    pub code: aclError,
+    /// What was wrong.
+    pub message: String,
+}
+
+impl Report {
+    /// The part that concerns one device.
+    pub fn of_device(&self, device: i32) -> Self {
+        Self {
+            leaks: self.leaks.iter().filter(|leak| leak.device == device).copied().collect(),
+            misuse: self.misuse.iter().filter(|misuse| misuse.device == Some(device)).cloned().collect(),
+        }
+    }
+
+    /// Whether nothing was done wrong or left behind.
+    pub fn is_clean(&self) -> bool {
+        self.leaks.is_empty() && self.misuse.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_clean() {
+            return f.write_str("nothing leaked, no misuse");
+        }
+        for Leak { device, resource } in &self.leaks {
+            writeln!(f, "device {device}: leaked {resource}")?;
+        }
+        for Misuse { function, code, message, .. } in &self.misuse {
+            writeln!(f, "{function}: {message} ({}, {code})", error_name(*code).unwrap_or("unknown code"))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeviceMemory { address, size } => write!(f, "{size} bytes of device memory at {address:#x}"),
+            Self::HostMemory { address, size } => write!(f, "{size} bytes of pinned host memory at {address:#x}"),
+            Self::Context => f.write_str("a context"),
+            Self::Stream(id) => write!(f, "stream {id}"),
+            Self::Event(id) => write!(f, "event {id}"),
+            Self::Graph(id) => write!(f, "graph {id}"),
+        }
+    }
+}
+
+const MAX_MISUSE: usize = 1000;
+
+/// What happened since `aclInit`, or, after `aclFinalize`, up to it.
+static HISTORY: Mutex<Report> = Mutex::new(Report { leaks: Vec::new(), misuse: Vec::new() });
+
+/// The report so far: misuse since `aclInit`, leaks of the devices that were reset, and everything that is alive now.
+/// After `aclFinalize` it stays as it was then, until the next `aclInit`.
+pub fn report() -> Report {
+    let alive = simulator::running().map(|simulator| simulator.alive(None)).unwrap_or_default();
+    let mut report = HISTORY.lock().clone();
+    report.leaks.extend(alive);
+    report
+}
+
+pub(crate) fn clear() {
+    *HISTORY.lock() = Report::default();
+}
+
+pub(crate) fn misuse(function: &'static str, error: &Error) {
+    misuse_on(context::current_device(), function, error);
+}
+
+pub(crate) fn misuse_on(device: Option<i32>, function: &'static str, error: &Error) {
+    let mut history = HISTORY.lock();
+    if history.misuse.len() < MAX_MISUSE {
+        history.misuse.push(Misuse { device, function, code: error.code, message: error.message.clone() });
+    }
+}
+
+pub(crate) fn leaked(leaks: Vec<Leak>) {
+    for Leak { device, resource } in &leaks {
+        tracing::warn!(device, "leaked {resource}");
+    }
+    HISTORY.lock().leaks.extend(leaks);
+}

@@ -1,0 +1,244 @@
+//! The machine between `aclInit` and `aclFinalize`, and everything on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::callback::Subscriptions;
+use crate::config::{self, Machine};
+use crate::context::Context;
+use crate::device::Device;
+use crate::error::{Result, failure, misuse};
+use crate::event::Event;
+use crate::fault;
+use crate::graph::{self, Graph};
+use crate::handle::{Kind, Registry};
+use crate::host_memory::HostMemory;
+use crate::report::{self, Leak, Resource};
+use crate::stream::Stream;
+
+/// A simulated machine.
+pub(crate) struct Simulator {
+    pub machine: Machine,
+    pub devices: Vec<Arc<Device>>,
+    pub contexts: Registry<Context>,
+    pub streams: Registry<Stream>,
+    pub events: Registry<Event>,
+    pub graphs: Registry<Graph>,
+    pub host_memory: HostMemory,
+    pub subscriptions: Subscriptions,
+    pub settings: Settings,
+}
+
+/// What is set for the whole process.
+pub(crate) struct Settings {
+    /// Seconds that a task waits for an event; 0 is for ever.
+    pub wait_timeout: AtomicU32,
+    /// Microseconds that an operator may take.
+    pub execute_timeout: AtomicU64,
+    pub parameters: Mutex<std::collections::HashMap<ascendcl_sys::aclSysParamOpt, i64>>,
+}
+
+/// What operators may take by default, in microseconds (AscendCL docs: execution control, Atlas A2 and A3).
+const EXECUTE_TIMEOUT: u64 = 1_091_000_000;
+
+static RUNNING: RwLock<Option<Arc<Simulator>>> = RwLock::new(None);
+/// How often `aclInit` was called; held while the machine starts or stops.
+static REFERENCES: Mutex<u64> = Mutex::new(0);
+
+/// The machine, if it runs.
+pub(crate) fn running() -> Option<Arc<Simulator>> {
+    RUNNING.read().clone()
+}
+
+/// The machine, which must run.
+pub(crate) fn get() -> Result<Arc<Simulator>> {
+    running().ok_or_else(|| misuse!(ACL_ERROR_UNINITIALIZE, "aclInit was not called, or aclFinalize was"))
+}
+
+/// `aclInit`
+pub(crate) fn start() -> Result {
+    let mut references = REFERENCES.lock();
+    if *references > 0 {
+        *references += 1;
+        return Err(failure!(
+            ACL_ERROR_REPEAT_INITIALIZE,
+            "aclInit was called before; the call counts for aclFinalizeReference"
+        ));
+    }
+    let refused = |error: config::ConfigError| {
+        tracing::error!("{error}");
+        failure!(ACL_ERROR_INVALID_PARAM, "{error}")
+    };
+    let machine = config::machine().map_err(refused)?;
+    fault::arm_from_environment().map_err(refused)?;
+    let memory = usize::try_from(machine.memory)
+        .map_err(|_| failure!(ACL_ERROR_INVALID_PARAM, "the memory does not fit the address space"))?;
+    let ids = (0..machine.devices).map(u32::cast_signed);
+    let simulator = Simulator {
+        machine,
+        devices: ids.map(|id| Arc::new(Device::new(id, machine.soc, memory))).collect(),
+        contexts: Registry::new(Kind::Context),
+        streams: Registry::new(Kind::Stream),
+        events: Registry::new(Kind::Event),
+        graphs: Registry::new(Kind::Graph),
+        host_memory: HostMemory::default(),
+        subscriptions: Subscriptions::default(),
+        settings: Settings {
+            wait_timeout: AtomicU32::new(0),
+            execute_timeout: AtomicU64::new(EXECUTE_TIMEOUT),
+            parameters: Mutex::default(),
+        },
+    };
+    report::clear();
+    tracing::info!(
+        devices = machine.devices,
+        soc = machine.soc.name,
+        bytes_each = machine.memory,
+        "simulated devices are ready"
+    );
+    *RUNNING.write() = Some(Arc::new(simulator));
+    *references = 1;
+    Ok(())
+}
+
+/// Keeps a configuration for the next start.
+pub(crate) fn configure(config: config::SimConfig) -> std::result::Result<(), config::ConfigError> {
+    let references = REFERENCES.lock();
+    if *references > 0 {
+        return Err(config::ConfigError::Initialized);
+    }
+    config::choose(config)
+}
+
+/// `aclFinalize`, or, with `one_reference`, `aclFinalizeReference`. Answers with the calls of `aclInit` left.
+pub(crate) fn stop(one_reference: bool) -> Result<u64> {
+    let mut references = REFERENCES.lock();
+    if *references == 0 {
+        return Err(misuse!(ACL_ERROR_REPEAT_FINALIZE, "aclFinalize without aclInit"));
+    }
+    *references = if one_reference { *references - 1 } else { 0 };
+    if *references == 0
+        && let Some(simulator) = RUNNING.write().take()
+    {
+        for device in &simulator.devices {
+            simulator.release(device, false);
+        }
+        fault::disarm_environment();
+    }
+    Ok(*references)
+}
+
+impl Simulator {
+    pub(crate) fn device(&self, id: i32) -> Result<&Arc<Device>> {
+        usize::try_from(id).ok().and_then(|index| self.devices.get(index)).ok_or_else(|| {
+            misuse!(
+                ACL_ERROR_RT_INVALID_DEVICEID,
+                "there is no device {id}; there are {}",
+                self.devices.len()
+            )
+        })
+    }
+
+    /// The device whose memory has an address.
+    pub(crate) fn owner(&self, address: usize) -> Option<&Arc<Device>> {
+        self.devices.iter().find(|device| device.memory.offset(address).is_some())
+    }
+
+    /// Makes a context, with its default stream, known.
+    pub(crate) fn add_context(&self, device: &Arc<Device>, is_primary: bool) -> Result<Arc<Context>> {
+        let context = Context::new(device, is_primary)?;
+        self.contexts.insert(context.handle, Arc::clone(&context));
+        let stream = &context.default_stream;
+        self.streams.insert(stream.handle, Arc::clone(stream));
+        Ok(context)
+    }
+
+    /// The streams of a device.
+    pub(crate) fn streams_of(&self, device: i32) -> Vec<Arc<Stream>> {
+        let mut streams = self.streams.all();
+        streams.retain(|stream| stream.device.id == device);
+        streams
+    }
+
+    /// Ends a context and its streams, once they have done their work, or at once if not `patient`.
+    pub(crate) fn end_context(&self, context: &Context, patient: bool) {
+        context.end();
+        for stream in self.streams.all() {
+            if stream.context == context.handle {
+                self.end_stream(&stream, patient);
+            }
+        }
+        // A context that another thread ends meanwhile is gone as well.
+        let _ = self.contexts.remove(context.handle.pointer());
+    }
+
+    /// Ends a stream, once it has done its work, or at once if not `patient`.
+    pub(crate) fn end_stream(&self, stream: &Arc<Stream>, patient: bool) {
+        let _ = self.streams.remove(stream.handle.pointer());
+        if patient {
+            // Errors of its tasks are in the report; nobody can synchronize with it any more.
+            let _ = stream.wait(stream.ticket(), None);
+        } else {
+            stream.abort(false);
+        }
+        stream.close();
+        self.subscriptions.forget(stream);
+    }
+
+    /// What is alive on a device, or on all.
+    pub(crate) fn alive(&self, device: Option<i32>) -> Vec<Leak> {
+        let mut leaks = Vec::new();
+        let mut add = |id: i32, resource: Resource| {
+            if device.is_none_or(|device| device == id) {
+                leaks.push(Leak { device: id, resource });
+            }
+        };
+        for owner in &self.devices {
+            for (address, allocation) in owner.memory.allocations() {
+                add(owner.id, Resource::DeviceMemory { address, size: allocation.size });
+            }
+        }
+        for pinned in self.host_memory.all() {
+            add(pinned.device, Resource::HostMemory { address: pinned.address, size: pinned.size });
+        }
+        for context in self.contexts.all().iter().filter(|context| !context.is_primary) {
+            add(context.device.id, Resource::Context);
+        }
+        for stream in self.streams.all().iter().filter(|stream| !stream.is_default) {
+            add(stream.device.id, Resource::Stream(stream.id));
+        }
+        for event in self.events.all() {
+            add(event.device.id, Resource::Event(event.id));
+        }
+        for graph in self.graphs.all() {
+            add(graph.device, Resource::Graph(graph.id));
+        }
+        leaks
+    }
+
+    /// Gives back everything on a device that is not in use any more, and reports it.
+    pub(crate) fn release(&self, device: &Arc<Device>, patient: bool) {
+        let id = device.id;
+        let leaks = self.alive(Some(id));
+        graph::close_captures(id);
+        for context in self.contexts.all().iter().filter(|context| context.device.id == id) {
+            self.end_context(context, patient && !fault::is_lost(id));
+        }
+        let mut state = device.state.lock();
+        state.references = 0;
+        state.primary = None;
+        state.peers.clear();
+        drop(state);
+        for event in self.events.all().iter().filter(|event| event.device.id == id) {
+            let _ = self.events.remove(event.handle.pointer());
+        }
+        for graph in self.graphs.all().iter().filter(|graph| graph.device == id) {
+            let _ = self.graphs.remove(graph.handle.pointer());
+        }
+        self.host_memory.clear(id);
+        device.memory.clear();
+        report::leaked(leaks);
+    }
+}

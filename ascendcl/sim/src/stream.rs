@@ -1,0 +1,480 @@
+//! Streams: queues of tasks, each with a worker thread that runs them in order.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::hint;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::callback::Way;
+use crate::context::Failure;
+use crate::device::{Device, MAX_STREAMS};
+use crate::error::{Error, Result, failure, misuse};
+use crate::event::{Event, Last};
+use crate::exception;
+use crate::fault;
+use crate::graph::Capture;
+use crate::handle::{Handle, Kind};
+use crate::report;
+use crate::signal::{Outcome, Signal};
+use crate::task::Task;
+
+/// How often an idle worker looks for work, and a waiting thread for the end of it, before it goes to sleep.
+const SPINS: u32 = 200;
+
+/// A stream.
+pub(crate) struct Stream {
+    pub handle: Handle,
+    pub id: i32,
+    pub device: Arc<Device>,
+    /// The context that it belongs to.
+    pub context: Handle,
+    pub is_default: bool,
+    pub flags: u32,
+    pub priority: AtomicU32,
+    pub options: Options,
+    pub callbacks: Mutex<Way>,
+    pub failure: Arc<Failure>,
+    queue: Mutex<Queue>,
+    /// Notified when there is work.
+    work: Condvar,
+    /// Notified when a task has ended.
+    progress: Condvar,
+    /// The counters of the queue, for those who look without the lock.
+    submitted: AtomicU64,
+    finished: AtomicU64,
+    /// Asks the running task to give up waiting.
+    interrupt: AtomicBool,
+    /// What the running task waits for.
+    blocked_on: Mutex<Option<Arc<Signal>>>,
+}
+
+/// Settings of a stream that its tasks do not depend on.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub overflow_check: AtomicU32,
+    pub tag: AtomicU32,
+    pub cache_operator_info: AtomicU32,
+}
+
+#[derive(Default)]
+struct Queue {
+    tasks: VecDeque<(u32, Task)>,
+    running: bool,
+    has_worker: bool,
+    /// The stream was destroyed.
+    closed: bool,
+    aborting: bool,
+    submitted: u64,
+    finished: u64,
+    /// How often tasks were thrown away.
+    aborts: u64,
+    /// The first error since the last synchronization.
+    error: Option<Error>,
+    has_failure_mode: bool,
+    capture: Option<Arc<Capture>>,
+}
+
+/// How a program creates a stream.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Making {
+    pub priority: u32,
+    pub flags: u32,
+}
+
+static NEXT_ID: AtomicI32 = AtomicI32::new(0);
+static NEXT_TASK: AtomicU32 = AtomicU32::new(1);
+
+thread_local! {
+    /// The task that this thread queued last.
+    static LAST_TASK: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The task that the thread queued last.
+pub(crate) fn last_task() -> u32 {
+    LAST_TASK.get()
+}
+
+impl Stream {
+    pub(crate) fn new(device: &Arc<Device>, context: Handle, failure: &Arc<Failure>, making: Making) -> Result<Arc<Self>> {
+        Self::make(device, context, failure, making, false)
+    }
+
+    pub(crate) fn new_default(device: &Arc<Device>, context: Handle, failure: &Arc<Failure>) -> Result<Arc<Self>> {
+        Self::make(device, context, failure, Making::default(), true)
+    }
+
+    fn make(
+        device: &Arc<Device>,
+        context: Handle,
+        failure: &Arc<Failure>,
+        Making { priority, flags }: Making,
+        is_default: bool,
+    ) -> Result<Arc<Self>> {
+        if !device.streams.add(MAX_STREAMS) {
+            return Err(failure!(
+                ACL_ERROR_RT_NO_STREAM_RESOURCE,
+                "a device has no more than {MAX_STREAMS} streams"
+            ));
+        }
+        Ok(Arc::new(Self {
+            handle: Handle::new(Kind::Stream),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            device: Arc::clone(device),
+            context,
+            is_default,
+            flags,
+            priority: AtomicU32::new(priority),
+            options: Options { overflow_check: AtomicU32::new(1), ..Options::default() },
+            callbacks: Mutex::default(),
+            failure: Arc::clone(failure),
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+            submitted: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            interrupt: AtomicBool::new(false),
+            blocked_on: Mutex::new(None),
+        }))
+    }
+
+    /// Queues a task, or captures it. Answers with the ticket to wait for.
+    pub(crate) fn submit(self: &Arc<Self>, task: Task) -> Result<u64> {
+        let mut queue = self.queue.lock();
+        if let Some(capture) = &queue.capture {
+            capture.append(self.id, task)?;
+            return Ok(0);
+        }
+        self.push(&mut queue, task)
+    }
+
+    fn push(self: &Arc<Self>, queue: &mut MutexGuard<'_, Queue>, task: Task) -> Result<u64> {
+        if queue.closed {
+            return Err(misuse!(ACL_ERROR_RT_INVALID_HANDLE, "stream {} was destroyed", self.id));
+        }
+        if queue.aborting {
+            return Err(misuse!(ACL_ERROR_RT_STREAM_ABORT, "stream {} is being aborted", self.id));
+        }
+        if let Some(error) = self.failure.stopped() {
+            return Err(error);
+        }
+        if queue.has_worker {
+            self.work.notify_one();
+        } else {
+            self.start_worker()?;
+            queue.has_worker = true;
+        }
+        let id = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
+        LAST_TASK.set(id);
+        queue.tasks.push_back((id, task));
+        queue.submitted += 1;
+        self.submitted.store(queue.submitted, Ordering::Release);
+        Ok(queue.submitted)
+    }
+
+    fn start_worker(self: &Arc<Self>) -> Result {
+        let stream = Arc::clone(self);
+        match thread::Builder::new().name(format!("acl-stream-{}", self.id)).spawn(move || stream.run()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(failure!(
+                ACL_ERROR_RT_RESOURCE_ALLOC_FAIL,
+                "the host starts no thread for stream {}: {error}",
+                self.id
+            )),
+        }
+    }
+
+    /// The life of the worker.
+    fn run(self: &Arc<Self>) {
+        let mut queue = self.queue.lock();
+        loop {
+            let Some((id, task)) = queue.tasks.pop_front() else {
+                if queue.closed {
+                    return;
+                }
+                let seen = queue.submitted;
+                MutexGuard::unlocked(&mut queue, || spin(|| self.submitted.load(Ordering::Acquire) != seen));
+                if queue.tasks.is_empty() && !queue.closed {
+                    self.work.wait(&mut queue);
+                }
+                continue;
+            };
+            queue.running = true;
+            let outcome = MutexGuard::unlocked(&mut queue, || {
+                let refused = match self.failure.stopped() {
+                    Some(_) => Some(Ok(())),
+                    None => fault::check_not_lost(self.device.id).err().map(Err),
+                };
+                let outcome = match refused {
+                    Some(outcome) => {
+                        task.discard();
+                        outcome
+                    }
+                    None => task.run(self),
+                };
+                // What the task holds is let go of before it counts as finished.
+                drop(task);
+                outcome.inspect_err(|error| self.failed(id, error))
+            });
+            queue.running = false;
+            if let Err(error) = outcome {
+                queue.error.get_or_insert(error);
+            }
+            self.finish(&mut queue, 1);
+        }
+    }
+
+    fn finish(&self, queue: &mut Queue, count: u64) {
+        queue.finished += count;
+        self.finished.store(queue.finished, Ordering::Release);
+        self.progress.notify_all();
+    }
+
+    fn failed(&self, task: u32, error: &Error) {
+        tracing::warn!(stream = self.id, task, code = error.code, "task failed: {}", error.message);
+        if error.misuse {
+            report::misuse_on(Some(self.device.id), "task", error);
+        }
+        self.failure.happened(error);
+        exception::notify(self, task, error.code);
+    }
+
+    /// The ticket of the last task.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.queue.lock().submitted
+    }
+
+    /// Waits until the task of a ticket and all before it have ended, and answers with the first error that no
+    /// synchronization has reported yet.
+    pub(crate) fn wait(&self, ticket: u64, deadline: Option<Instant>) -> Result {
+        spin(|| self.finished.load(Ordering::Acquire) >= ticket);
+        let mut queue = self.queue.lock();
+        let aborts = queue.aborts;
+        while queue.finished < ticket && queue.aborts == aborts {
+            let timed_out = match deadline {
+                None => {
+                    self.progress.wait(&mut queue);
+                    false
+                }
+                Some(deadline) => self.progress.wait_until(&mut queue, deadline).timed_out(),
+            };
+            if timed_out && queue.finished < ticket {
+                return Err(failure!(
+                    ACL_ERROR_RT_STREAM_SYNC_TIMEOUT,
+                    "stream {} has {} tasks to go",
+                    self.id,
+                    ticket - queue.finished
+                ));
+            }
+        }
+        if queue.aborts != aborts {
+            return Err(failure!(ACL_ERROR_RT_STREAM_ABORT, "stream {} was aborted meanwhile", self.id));
+        }
+        // The call that waits reports it; the rule was broken by the task, which is in the report already.
+        let error = queue.error.take().or_else(|| self.failure.stopped());
+        error.map_or(Ok(()), |error| Err(Error { misuse: false, ..error }))
+    }
+
+    /// Waits for everything that is queued; refused while work is being captured.
+    pub(crate) fn synchronize(&self, deadline: Option<Instant>) -> Result {
+        self.refuse_capture("wait for")?;
+        self.wait(self.ticket(), deadline)
+    }
+
+    /// Whether everything that was queued has ended.
+    pub(crate) fn is_idle(&self) -> Result<bool> {
+        self.refuse_capture("query")?;
+        let queue = self.queue.lock();
+        Ok(queue.finished == queue.submitted)
+    }
+
+    fn refuse_capture(&self, what: &str) -> Result {
+        let Some(capture) = self.capture() else { return Ok(()) };
+        let error = misuse!(
+            ACL_ERROR_RT_STREAM_CAPTURED,
+            "the work of stream {} is being captured; it is not possible to {what} it",
+            self.id
+        );
+        capture.invalidate(&error.message);
+        Err(error)
+    }
+
+    /// Records an event at the end of the queue.
+    pub(crate) fn record(self: &Arc<Self>, event: &Arc<Event>, external: bool) -> Result {
+        let mut queue = self.queue.lock();
+        if let Some(capture) = &queue.capture {
+            if external {
+                return capture.append(self.id, Task::RecordExternal(Arc::clone(event)));
+            }
+            let mark = capture.record(self.id, capture)?;
+            *event.last.lock() = Last::Capture(mark);
+            return Ok(());
+        }
+        if external {
+            return Err(misuse!(
+                ACL_ERROR_RT_STREAM_NOT_CAPTURED,
+                "ACL_EVENT_RECORD_EXTERNAL is for streams whose work is being captured"
+            ));
+        }
+        let signal = Arc::<Signal>::default();
+        self.push(&mut queue, Task::Record(Arc::clone(&signal)))?;
+        *event.last.lock() = Last::Stream(signal);
+        Ok(())
+    }
+
+    /// Lets later tasks wait for what an event was last recorded as.
+    pub(crate) fn wait_for(
+        self: &Arc<Self>,
+        event: &Arc<Event>,
+        timeout: Option<Duration>,
+        external: bool,
+    ) -> Result {
+        let mut queue = self.queue.lock();
+        if external {
+            let Some(capture) = &queue.capture else {
+                return Err(misuse!(
+                    ACL_ERROR_RT_STREAM_NOT_CAPTURED,
+                    "ACL_EVENT_WAIT_EXTERNAL is for streams whose work is being captured"
+                ));
+            };
+            return capture.append(self.id, Task::WaitExternal(Arc::clone(event)));
+        }
+        let last = event.last.lock().clone();
+        if let Some(capture) = &queue.capture {
+            return match last {
+                Last::Capture(mark) => capture.join(self, &mark),
+                _ => capture.refuse(misuse!(
+                    ACL_ERROR_RT_CAPTURE_DEPENDENCY,
+                    "stream {} is being captured, and event {} was not recorded in the capture",
+                    self.id,
+                    event.id
+                )),
+            };
+        }
+        match last {
+            Last::Never => Ok(()),
+            Last::Stream(signal) => {
+                event.waits.fetch_add(1, Ordering::AcqRel);
+                let wait = Task::Wait { signal, event: Arc::clone(event), timeout };
+                self.push(&mut queue, wait).map(drop).inspect_err(|_| {
+                    event.waits.fetch_sub(1, Ordering::AcqRel);
+                })
+            }
+            Last::Capture(mark) => {
+                if self.is_default {
+                    return Err(misuse!(
+                        ACL_ERROR_RT_STREAM_CAPTURE_IMPLICIT,
+                        "the default stream cannot join a capture"
+                    ));
+                }
+                let capture = mark.capture();
+                capture.join(self, &mark)?;
+                queue.capture = Some(capture);
+                Ok(())
+            }
+        }
+    }
+
+    /// The capture that the stream's work goes to.
+    pub(crate) fn capture(&self) -> Option<Arc<Capture>> {
+        self.queue.lock().capture.clone()
+    }
+
+    pub(crate) fn set_capture(&self, capture: Option<Arc<Capture>>) {
+        self.queue.lock().capture = capture;
+    }
+
+    /// Sets, once, what happens after a task has failed.
+    pub(crate) fn set_failure_mode(&self, stop: bool) -> Result {
+        let mut queue = self.queue.lock();
+        if queue.has_failure_mode {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "the failure mode of stream {} was set before",
+                self.id
+            ));
+        }
+        queue.has_failure_mode = true;
+        if stop {
+            self.failure.stop_on_failure();
+        }
+        Ok(())
+    }
+
+    /// Throws away what is queued, and ends the running task if it only waits; waits for its end if `patient`.
+    pub(crate) fn abort(&self, patient: bool) {
+        let mut queue = self.queue.lock();
+        queue.aborting = true;
+        queue.aborts += 1;
+        let dropped: Vec<_> = queue.tasks.drain(..).collect();
+        self.interrupt_running(&mut queue, patient);
+        for (_, task) in &dropped {
+            task.discard();
+        }
+        self.finish(&mut queue, dropped.len() as u64);
+        queue.error = None;
+        queue.aborting = false;
+    }
+
+    /// Ends the running task if it only waits.
+    pub(crate) fn stop_running(&self) {
+        self.interrupt_running(&mut self.queue.lock(), true);
+    }
+
+    fn interrupt_running(&self, queue: &mut MutexGuard<'_, Queue>, patient: bool) {
+        if !queue.running {
+            return;
+        }
+        self.interrupt.store(true, Ordering::Release);
+        if let Some(signal) = &*self.blocked_on.lock() {
+            signal.poke();
+        }
+        let before = queue.finished;
+        while patient && queue.running && queue.finished == before {
+            self.progress.wait(queue);
+        }
+        if patient {
+            self.interrupt.store(false, Ordering::Release);
+        }
+    }
+
+    /// Ends the stream; its worker ends when the queue is empty.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue.lock();
+        if !std::mem::replace(&mut queue.closed, true) {
+            self.device.streams.remove();
+        }
+        self.submitted.fetch_add(1, Ordering::Release);
+        self.work.notify_one();
+    }
+
+    /// Lets the running task wait for a signal, until it is interrupted.
+    pub(crate) fn block_on(&self, signal: &Arc<Signal>, timeout: Option<Duration>) -> Result<Outcome> {
+        *self.blocked_on.lock() = Some(Arc::clone(signal));
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let waited = signal.wait(deadline, || self.interrupt.load(Ordering::Acquire));
+        *self.blocked_on.lock() = None;
+        match waited {
+            crate::signal::Waited::For(outcome) => Ok(outcome),
+            crate::signal::Waited::Interrupted => {
+                Err(failure!(ACL_ERROR_RT_STREAM_ABORT, "a task of stream {} was stopped", self.id))
+            }
+            crate::signal::Waited::TimedOut => {
+                Err(failure!(ACL_ERROR_RT_TASK_TIMEOUT, "a task of stream {} waited too long", self.id))
+            }
+        }
+    }
+}
+
+fn spin(done: impl Fn() -> bool) {
+    for _ in 0..SPINS {
+        if done() {
+            return;
+        }
+        hint::spin_loop();
+    }
+}

@@ -1,0 +1,109 @@
+//! What streams do.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::callback::Inbox;
+use crate::error::Result;
+use crate::event::{Event, Last};
+use crate::graph::Graph;
+use crate::raw::Call;
+use crate::signal::{Outcome, Signal};
+use crate::stream::Stream;
+use crate::transfer::{Fill, Transfer};
+
+/// A task of a stream.
+#[derive(Clone)]
+pub(crate) enum Task {
+    Copy(Transfer),
+    Fill(Fill),
+    /// Takes the time for an event.
+    Record(Arc<Signal>),
+    /// Waits for what an event was recorded as when the wait was queued.
+    Wait { signal: Arc<Signal>, event: Arc<Event>, timeout: Option<Duration> },
+    /// Takes an event back to its state before the first record.
+    Reset(Arc<Event>),
+    /// Records an event outside the graph that the task belongs to.
+    RecordExternal(Arc<Event>),
+    /// Waits for an event outside the graph that the task belongs to.
+    WaitExternal(Arc<Event>),
+    /// Asks a thread of the program to call a function.
+    Callback { call: Call, inbox: Arc<Inbox>, blocks: bool },
+    /// Calls a function of the program.
+    HostFunction(Call),
+    Graph(Arc<Graph>),
+    /// Stands in a captured graph for an order that the graph keeps anyway.
+    Order(&'static str),
+}
+
+impl Task {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Copy(_) => "MEMCPY",
+            Self::Fill(_) => "MEMSET",
+            Self::Record(_) | Self::RecordExternal(_) => "EVENT_RECORD",
+            Self::Wait { .. } | Self::WaitExternal(_) => "EVENT_WAIT",
+            Self::Reset(_) => "EVENT_RESET",
+            Self::Callback { .. } => "CALLBACK",
+            Self::HostFunction(_) => "HOST_FUNC",
+            Self::Graph(_) => "MODEL_EXECUTE",
+            Self::Order(name) => name,
+        }
+    }
+
+    /// Runs on the worker of a stream.
+    pub(crate) fn run(&self, stream: &Stream) -> Result {
+        match self {
+            Self::Copy(transfer) => transfer.run(),
+            Self::Fill(fill) => fill.run(),
+            Self::Record(signal) => {
+                signal.set(Outcome::Done(Instant::now()));
+                Ok(())
+            }
+            Self::Wait { signal, event, timeout } => {
+                let waited = stream.block_on(signal, *timeout);
+                event.waits.fetch_sub(1, Ordering::AcqRel);
+                waited.map(drop)
+            }
+            Self::Reset(event) => {
+                *event.last.lock() = Last::Never;
+                Ok(())
+            }
+            Self::RecordExternal(event) => {
+                let signal = Arc::<Signal>::default();
+                signal.set(Outcome::Done(Instant::now()));
+                *event.last.lock() = Last::Stream(signal);
+                Ok(())
+            }
+            Self::WaitExternal(event) => match event.signal()? {
+                Some(signal) => stream.block_on(&signal, None).map(drop),
+                None => Ok(()),
+            },
+            Self::Callback { call, inbox, blocks } => {
+                let signal = inbox.deliver(*call)?;
+                if *blocks { stream.block_on(&signal, None).map(drop) } else { Ok(()) }
+            }
+            Self::HostFunction(call) => {
+                call.run();
+                Ok(())
+            }
+            Self::Graph(graph) => graph.run(stream),
+            Self::Order(_) => Ok(()),
+        }
+    }
+
+    /// Settles, for a task that never ran, what others wait for.
+    pub(crate) fn discard(&self) {
+        match self {
+            Self::Record(signal) => signal.set(Outcome::Aborted),
+            Self::Wait { event, .. } => {
+                event.waits.fetch_sub(1, Ordering::AcqRel);
+            }
+            Self::Graph(graph) => {
+                graph.pending.fetch_sub(1, Ordering::AcqRel);
+            }
+            _ => {}
+        }
+    }
+}

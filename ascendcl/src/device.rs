@@ -1,0 +1,259 @@
+//! Devices.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ascendcl_sys as sys;
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::pool::{Place, Pool, PoolStatistics};
+use crate::raw::Acl;
+use crate::raw::host_function::Pump;
+pub use crate::raw::system::MemoryInfo;
+use crate::runtime::Runtime;
+
+/// An open device with its primary context (`aclrtSetDevice`).
+///
+/// Cheap to clone; the device is reset (`aclrtResetDevice`) when the last handle goes, and streams, events and
+/// buffers hold one. Every call binds the context to the calling thread, so all of them may be used from any thread.
+///
+/// ```
+/// use ascendcl::{Backend, Runtime};
+/// let device = Runtime::with_backend(Backend::Sim)?.device(0)?;
+/// let properties = device.properties()?;
+/// assert!(properties.soc_name.starts_with("Ascend910"));
+/// assert_eq!(properties.vector_cores, 2 * properties.ai_cores);
+/// # Ok::<(), ascendcl::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Device {
+    pub(crate) inner: Arc<DeviceInner>,
+}
+
+pub(crate) struct DeviceInner {
+    runtime: Runtime,
+    id: i32,
+    context: sys::aclrtContext,
+    device_memory: Pool,
+    pinned_memory: Pool,
+    /// Events given back. They are recorded again rather than destroyed, because a queued wait may still refer to
+    /// them and takes the record of its own time (AscendCL docs: event management).
+    events: Mutex<Vec<(u32, sys::aclrtEvent)>>,
+    /// Runs host functions where the library has no thread for them.
+    pump: Mutex<Option<Arc<Pump>>>,
+}
+
+// SAFETY: contexts and events are handles that the library lets any thread use, one call at a time or several; the
+// context must only be bound to the thread first, which `Device::bind` does. Mutable state is behind locks.
+unsafe impl Send for DeviceInner {}
+// SAFETY: as above.
+unsafe impl Sync for DeviceInner {}
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceProperties {
+    /// Name of the chip, such as `Ascend910B3` (`aclrtGetSocName`).
+    pub soc_name: String,
+    /// Cube cores (`ACL_DEVICE_INFO_AI_CORE_NUM`).
+    pub ai_cores: usize,
+    /// Vector cores (`ACL_DEVICE_INFO_VECTOR_CORE_NUM`).
+    pub vector_cores: usize,
+    /// Bytes of the L2 cache (`ACL_DEVICE_INFO_L2_SIZE`).
+    pub l2_bytes: usize,
+    /// Bytes of device memory (`aclrtGetMemInfo`).
+    pub memory_bytes: usize,
+}
+
+impl Device {
+    pub(crate) fn open(runtime: Runtime, id: i32) -> Result<Self> {
+        let acl = runtime.acl();
+        acl.set_device(id)?;
+        let context = match acl.current_context() {
+            Ok(context) => context,
+            Err(error) => {
+                // SAFETY: nothing was made in the context yet.
+                unsafe { acl.reset_device(id) }?;
+                return Err(error);
+            }
+        };
+        let inner = DeviceInner {
+            runtime,
+            id,
+            context,
+            device_memory: Pool::device(),
+            pinned_memory: Pool::pinned(),
+            events: Mutex::default(),
+            pump: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The device's number.
+    pub fn id(&self) -> i32 {
+        self.inner.id
+    }
+
+    /// The runtime that it belongs to.
+    pub fn runtime(&self) -> &Runtime {
+        &self.inner.runtime
+    }
+
+    /// What the device is.
+    ///
+    /// # Errors
+    /// [`Error::Acl`] from the library.
+    pub fn properties(&self) -> Result<DeviceProperties> {
+        let acl = self.bind()?;
+        let id = u32::try_from(self.inner.id).unwrap_or(0);
+        let count = |info| Ok::<_, Error>(usize::try_from(acl.device_capability(id, info)?).unwrap_or(0));
+        Ok(DeviceProperties {
+            soc_name: acl.soc_name()?.unwrap_or_default(),
+            ai_cores: count(sys::ACL_DEVICE_INFO_AI_CORE_NUM)?,
+            vector_cores: count(sys::ACL_DEVICE_INFO_VECTOR_CORE_NUM)?,
+            l2_bytes: count(sys::ACL_DEVICE_INFO_L2_SIZE)?,
+            memory_bytes: acl.memory_info()?.total,
+        })
+    }
+
+    /// Free and total device memory, in bytes (`aclrtGetMemInfo`). Memory cached by the pool counts as used.
+    ///
+    /// # Errors
+    /// [`Error::Acl`] from the library.
+    pub fn memory_info(&self) -> Result<MemoryInfo> {
+        self.bind()?.memory_info()
+    }
+
+    /// The least and the greatest priority of a stream; numerically, the greatest is the lower number
+    /// (`aclrtDeviceGetStreamPriorityRange`, since 9.1).
+    ///
+    /// # Errors
+    /// [`Error::MissingSymbol`] before CANN 9.1, [`Error::Acl`] from the library.
+    pub fn stream_priority_range(&self) -> Result<(i32, i32)> {
+        self.bind()?.stream_priority_range()
+    }
+
+    /// Waits until all work on the device is done (`aclrtSynchronizeDevice`).
+    ///
+    /// # Errors
+    /// [`Error::Acl`] from the library, also for work that failed.
+    pub fn synchronize(&self) -> Result<()> {
+        self.bind()?.synchronize_device()
+    }
+
+    /// What the pool of device memory holds.
+    pub fn pool_statistics(&self) -> PoolStatistics {
+        self.inner.device_memory.statistics()
+    }
+
+    /// What the pool of pinned host memory holds.
+    pub fn pinned_pool_statistics(&self) -> PoolStatistics {
+        self.inner.pinned_memory.statistics()
+    }
+
+    /// Gives cached memory that nothing uses back to the device and the host, after waiting for the work that last
+    /// touched it.
+    ///
+    /// # Errors
+    /// [`Error::Acl`] if that work failed or the memory cannot be freed.
+    pub fn trim_pools(&self) -> Result<()> {
+        let acl = self.bind()?;
+        self.inner.device_memory.trim(acl)?;
+        self.inner.pinned_memory.trim(acl)
+    }
+
+    /// Makes the device's context the calling thread's current one.
+    pub(crate) fn bind(&self) -> Result<&Arc<Acl>> {
+        self.inner.bind()
+    }
+
+    /// An event from those given back, or a new one.
+    pub(crate) fn take_event(&self, flags: u32) -> Result<sys::aclrtEvent> {
+        let mut events = self.inner.events.lock();
+        if let Some(index) = events.iter().rposition(|(f, _)| *f == flags) {
+            return Ok(events.swap_remove(index).1);
+        }
+        drop(events);
+        self.bind()?.create_event(flags)
+    }
+
+    /// Gives an event back.
+    pub(crate) fn give_event(&self, flags: u32, event: sys::aclrtEvent) {
+        self.inner.events.lock().push((flags, event));
+    }
+
+    /// The thread that runs callbacks, started when it is first needed.
+    pub(crate) fn pump(&self) -> Result<Arc<Pump>> {
+        let mut pump = self.inner.pump.lock();
+        if let Some(pump) = &*pump {
+            return Ok(Arc::clone(pump));
+        }
+        // SAFETY: the context is alive until `DeviceInner` resets the device, which drops the pump first; streams
+        // that hold it hold the device too.
+        let started =
+            Arc::new(unsafe { Pump::start(Arc::clone(self.inner.runtime.acl()), self.inner.context) }?);
+        *pump = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// Whether `other` is the same device, for objects that must not be mixed.
+    pub(crate) fn check_same(&self, what: &'static str, other: &Device) -> Result<()> {
+        if self == other {
+            return Ok(());
+        }
+        Err(Error::Mismatch { what, expected: format!("{self:?}"), got: format!("{other:?}") })
+    }
+}
+
+impl DeviceInner {
+    pub(crate) fn pool(&self, place: Place) -> &Pool {
+        match place {
+            Place::Device => &self.device_memory,
+            Place::Pinned => &self.pinned_memory,
+        }
+    }
+
+    pub(crate) fn bind(&self) -> Result<&Arc<Acl>> {
+        let acl = self.runtime.acl();
+        // SAFETY: the context is the primary one of a device that is set until `self` is dropped.
+        unsafe { acl.set_current_context(self.context) }?;
+        Ok(acl)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        *self.pump.get_mut() = None;
+        let acl = Arc::clone(self.bind()?);
+        // Streams are gone (they hold the device), and each was synchronised when it went.
+        let pools = self.device_memory.trim(&acl).and(self.pinned_memory.trim(&acl));
+        for (_, event) in self.events.get_mut().drain(..) {
+            // SAFETY: no stream is left that could wait for it.
+            unsafe { acl.destroy_event(event) }?;
+        }
+        // SAFETY: every stream, event and buffer of the context held `self`, so none is left.
+        pools.and(unsafe { acl.reset_device(self.id) })
+    }
+}
+
+impl Drop for DeviceInner {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(device = self.id, %error, "closing the device");
+        }
+    }
+}
+
+/// Two handles are equal when they are of the same open device.
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+impl Eq for Device {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({} of {:?})", self.inner.id, self.inner.runtime.backend())
+    }
+}

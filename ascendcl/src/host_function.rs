@@ -1,0 +1,103 @@
+//! Functions that the host runs in a stream's order.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::pinned::PinnedBuffer;
+use crate::raw::host_function::HostTask;
+use crate::stream::{Capture, Stream, Submission};
+use crate::usage::Access;
+
+impl Stream {
+    /// Queues a function that the host runs in the stream's order (`aclrtLaunchHostFunc`, or `aclrtLaunchCallback` before
+    /// CANN 9.1).
+    ///
+    /// It must not call into this crate: the library forbids that in its callbacks. A panic is caught and
+    /// reported by the next wait for the stream.
+    ///
+    /// ```
+    /// use ascendcl::{Backend, Runtime};
+    /// let stream = Runtime::with_backend(Backend::Sim)?.device(0)?.stream()?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// stream.host_function(move || drop(sender.send(42)))?;
+    /// stream.synchronize()?;
+    /// assert_eq!(receiver.recv(), Ok(42));
+    /// # Ok::<(), ascendcl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Capturing`](crate::Error::Capturing) during a capture, because a graph would run the function more
+    /// than once; [`Error::Acl`](crate::Error::Acl) from the library.
+    pub fn host_function(&self, function: impl FnOnce() + Send + 'static) -> Result<()> {
+        let submission = self.submit("Stream::host_function", Capture::Refused)?;
+        self.launch(&submission, function)
+    }
+
+    /// Queues a host function that works on the contents of pinned buffers, in the stream's order.
+    ///
+    /// `function` gets the buffers' bytes in the order in which the buffers were given. Copies into them that were
+    /// queued before are done by then, and copies out of them that are queued after see what it wrote.
+    ///
+    /// ```
+    /// use ascendcl::{Backend, Runtime};
+    /// let stream = Runtime::with_backend(Backend::Sim)?.device(0)?.stream()?;
+    /// let device = stream.alloc_from(&[1u8, 2, 3])?;
+    /// let mut host = stream.alloc_pinned::<u8>(3)?;
+    /// stream.download_pinned(&device, &mut host)?;
+    /// stream.host_function_on([&mut host], |[host]| host.reverse())?;
+    /// assert_eq!(host.as_slice()?, [3, 2, 1]);
+    /// # Ok::<(), ascendcl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`host_function`](Self::host_function).
+    pub fn host_function_on<const N: usize>(
+        &self,
+        buffers: [&mut PinnedBuffer<u8>; N],
+        function: impl FnOnce([&mut [u8]; N]) + Send + 'static,
+    ) -> Result<()> {
+        let submission = self.submit("Stream::host_function_on", Capture::Refused)?;
+        for buffer in &buffers {
+            submission.touch(&buffer.block, Access::Write)?;
+        }
+        // The queued function owns the blocks, so they are not handed out again before it has run.
+        let parts = buffers.map(|buffer| (Arc::clone(&buffer.block), buffer.len()));
+        self.launch(&submission, move || {
+            let slices = parts.each_ref().map(|(block, len)| {
+                // SAFETY: the block holds `len` initialised bytes. The buffers were mutably borrowed, so they are
+                // distinct; this stream's turn on each has come, and every other access waits for it.
+                unsafe { std::slice::from_raw_parts_mut(block.pointer.as_ptr().cast::<u8>(), *len) }
+            });
+            function(slices);
+        })
+    }
+
+    fn launch(&self, submission: &Submission<'_>, function: impl FnOnce() + Send + 'static) -> Result<()> {
+        let core = Arc::clone(&self.core);
+        let task: HostTask = Box::new(move || {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(function)) {
+                let message = panic
+                    .downcast_ref::<&str>()
+                    .map(ToString::to_string)
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_else(|| "no message".into());
+                core.panicked.lock().get_or_insert(message);
+            }
+        });
+        let Submission { acl, handle, .. } = submission;
+        if self.device().runtime().inner.runs_host_functions {
+            // SAFETY: the stream is alive, and is not being captured while the submission is held.
+            return unsafe { acl.launch_host_function(*handle, task) };
+        }
+        let mut subscribed = self.core.pump.lock();
+        if subscribed.is_none() {
+            let pump = self.device().pump()?;
+            // SAFETY: the stream is alive and was not subscribed before.
+            unsafe { pump.subscribe(acl, *handle) }?;
+            *subscribed = Some(pump);
+        }
+        // SAFETY: the stream is alive, subscribed, and is not being captured while the submission is held.
+        unsafe { acl.launch_callback(*handle, task) }
+    }
+}

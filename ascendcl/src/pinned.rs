@@ -1,0 +1,186 @@
+//! Pinned host memory: what asynchronous copies need.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use crate::block::Block;
+use crate::buffer::{bytes, resolve};
+use crate::dtype::Element;
+use crate::error::Result;
+use crate::pool::Place;
+use crate::stream::Stream;
+use crate::usage::Access;
+
+/// Pinned host memory for `len` elements (`aclrtMallocHost`).
+///
+/// Copies from and to it are truly asynchronous. Its contents are reached through [`as_slice`](Self::as_slice) and
+/// [`as_mut_slice`](Self::as_mut_slice), which first wait for queued copies that they must not overtake.
+///
+/// ```
+/// use ascendcl::{Backend, Runtime};
+/// let stream = Runtime::with_backend(Backend::Sim)?.device(0)?.stream()?;
+/// let mut host = stream.alloc_pinned::<i32>(3)?;
+/// host.as_mut_slice()?.copy_from_slice(&[7, 8, 9]);
+/// let mut device = stream.alloc::<i32>(3)?;
+/// stream.upload_pinned(&host, &mut device)?;   // returns at once
+/// stream.download_pinned(&device, &mut host)?; // so does this
+/// assert_eq!(host.as_slice()?, [7, 8, 9]);     // waits for both
+/// # Ok::<(), ascendcl::Error>(())
+/// ```
+pub struct PinnedBuffer<T: Element> {
+    pub(crate) block: Arc<Block>,
+    len: usize,
+    element: PhantomData<T>,
+}
+
+/// A borrowed part of a [`PinnedBuffer`], to copy from.
+pub struct PinnedSlice<'a, T: Element> {
+    pub(crate) block: &'a Arc<Block>,
+    offset: usize,
+    len: usize,
+    element: PhantomData<&'a T>,
+}
+
+/// A mutably borrowed part of a [`PinnedBuffer`], to copy to.
+pub struct PinnedSliceMut<'a, T: Element> {
+    pub(crate) block: &'a Arc<Block>,
+    offset: usize,
+    len: usize,
+    element: PhantomData<&'a mut T>,
+}
+
+impl Stream {
+    /// Pinned host memory for `len` elements, all zero.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`](crate::ErrorKind::OutOfMemory) if the host has no more pinned memory;
+    /// [`Error::Shape`](crate::Error::Shape) if the size does not fit the address space.
+    pub fn alloc_pinned<T: Element>(&self, len: usize) -> Result<PinnedBuffer<T>> {
+        let size = bytes::<T>(len)?;
+        let block = self.device().inner.pool(Place::Pinned).take(self.device(), &self.core, size)?;
+        block.wait_on_host(Access::Write)?;
+        // SAFETY: the block has at least `size` bytes of host memory, and nothing else touches them: it has just
+        // come from the pool, and the streams that worked on it were waited for. Written once, every byte is
+        // initialised for good, as queued copies and host functions only ever write initialised bytes.
+        unsafe { block.pointer.as_ptr().write_bytes(0, size) };
+        Ok(PinnedBuffer { block, len, element: PhantomData })
+    }
+}
+
+impl<T: Element> PinnedBuffer<T> {
+    /// Length in elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The contents, after waiting for queued work that writes them.
+    ///
+    /// # Errors
+    /// [`Error::Acl`](crate::Error::Acl) if that work failed, or is being captured.
+    pub fn as_slice(&self) -> Result<&[T]> {
+        self.block.wait_on_host(Access::Read)?;
+        // SAFETY: the block holds `len` initialised elements of a type for which any bit pattern is valid, aligned
+        // to 512 bytes (a page, for pinned memory). Work that writes was waited for, and more cannot be queued
+        // while `self` is borrowed.
+        Ok(unsafe { std::slice::from_raw_parts(self.block.pointer.as_ptr().cast::<T>(), self.len) })
+    }
+
+    /// The contents, to write, after waiting for queued work that reads or writes them.
+    ///
+    /// # Errors
+    /// [`Error::Acl`](crate::Error::Acl) if that work failed, or is being captured.
+    pub fn as_mut_slice(&mut self) -> Result<&mut [T]> {
+        self.block.wait_on_host(Access::Write)?;
+        // SAFETY: as in `as_slice`; no queued work touches the block, and none can be queued while `self` is
+        // mutably borrowed.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.block.pointer.as_ptr().cast::<T>(), self.len) })
+    }
+
+    /// A part of the buffer, to copy from.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if the range is not within the buffer.
+    pub fn slice(&self, range: impl RangeBounds<usize>) -> Result<PinnedSlice<'_, T>> {
+        let (offset, len) = resolve(range, self.len)?;
+        Ok(PinnedSlice { block: &self.block, offset, len, element: PhantomData })
+    }
+
+    /// A part of the buffer, to copy to.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if the range is not within the buffer.
+    pub fn slice_mut(&mut self, range: impl RangeBounds<usize>) -> Result<PinnedSliceMut<'_, T>> {
+        let (offset, len) = resolve(range, self.len)?;
+        Ok(PinnedSliceMut { block: &self.block, offset, len, element: PhantomData })
+    }
+}
+
+impl<T: Element> PinnedSlice<'_, T> {
+    /// Length in elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn address(&self) -> *mut c_void {
+        self.block.pointer.as_ptr().wrapping_byte_add(self.offset * size_of::<T>())
+    }
+}
+
+impl<T: Element> PinnedSliceMut<'_, T> {
+    /// Length in elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn address(&self) -> *mut c_void {
+        self.block.pointer.as_ptr().wrapping_byte_add(self.offset * size_of::<T>())
+    }
+}
+
+impl<'a, T: Element> From<&'a PinnedBuffer<T>> for PinnedSlice<'a, T> {
+    fn from(buffer: &'a PinnedBuffer<T>) -> Self {
+        Self { block: &buffer.block, offset: 0, len: buffer.len, element: PhantomData }
+    }
+}
+
+impl<'a, T: Element> From<&'a mut PinnedBuffer<T>> for PinnedSliceMut<'a, T> {
+    fn from(buffer: &'a mut PinnedBuffer<T>) -> Self {
+        Self { block: &buffer.block, offset: 0, len: buffer.len, element: PhantomData }
+    }
+}
+
+impl<T: Element> fmt::Debug for PinnedSlice<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinnedSlice<{:?}>({} at {:p})", T::DATA_TYPE, self.len, self.address())
+    }
+}
+
+impl<T: Element> fmt::Debug for PinnedSliceMut<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinnedSliceMut<{:?}>({} at {:p})", T::DATA_TYPE, self.len, self.address())
+    }
+}
+
+impl<T: Element> fmt::Debug for PinnedBuffer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinnedBuffer<{:?}>({} at {:p})", T::DATA_TYPE, self.len, self.block.pointer)
+    }
+}

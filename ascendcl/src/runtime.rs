@@ -1,0 +1,162 @@
+//! The runtime: one initialised library.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::backend::{Backend, BackendKind, open_npu, open_sim};
+use crate::device::{Device, DeviceInner};
+use crate::error::{Error, Result};
+use crate::raw::Acl;
+
+/// The libraries that this process has initialised: a library is initialised once, whoever asks.
+static OPEN: Mutex<Vec<Arc<RuntimeInner>>> = Mutex::new(Vec::new());
+
+/// An initialised AscendCL library (`aclInit`), real or simulated.
+///
+/// Cheap to clone. The library stays initialised until [`finalize`](Self::finalize) is called: never from a
+/// destructor, because at a program's end other libraries' destructors may still need it (AscendCL docs:
+/// initialisation and deinitialisation).
+///
+/// ```
+/// use ascendcl::{Backend, Runtime};
+/// let runtime = Runtime::with_backend(Backend::Sim)?;
+/// assert!(runtime.device_count()? >= 1);
+/// # Ok::<(), ascendcl::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) inner: Arc<RuntimeInner>,
+}
+
+pub(crate) struct RuntimeInner {
+    pub(crate) acl: Arc<Acl>,
+    kind: BackendKind,
+    /// Whether the library has `aclrtLaunchHostFunc` (since 9.1).
+    pub(crate) runs_host_functions: bool,
+    /// Devices that are open, so that opening one again gives the same one with the same memory pool.
+    devices: Mutex<HashMap<i32, Weak<DeviceInner>>>,
+}
+
+impl Runtime {
+    /// The runtime that `ASCENDCL_BACKEND` asks for (`auto`, `npu` or `sim`; `auto` if it is not set).
+    ///
+    /// # Errors
+    /// As [`with_backend`](Self::with_backend).
+    pub fn new() -> Result<Self> {
+        Self::with_backend(Backend::from_env()?)
+    }
+
+    /// The runtime of a backend, initialised now or before (`aclInit`).
+    ///
+    /// # Errors
+    /// [`Error::Load`] if the library cannot be loaded (with everything that was tried), [`Error::Backend`] if there
+    /// is no device or the simulator was left out of the build, [`Error::Acl`] from `aclInit`.
+    pub fn with_backend(backend: Backend) -> Result<Self> {
+        let mut open = OPEN.lock();
+        let found = |kind| open.iter().find(|runtime| runtime.kind == kind).cloned();
+        let (acl, kind) = match backend {
+            Backend::Npu => match found(BackendKind::Npu) {
+                Some(inner) => return Ok(Self { inner }),
+                None => (open_npu()?, BackendKind::Npu),
+            },
+            Backend::Sim => match found(BackendKind::Sim) {
+                Some(inner) => return Ok(Self { inner }),
+                None => (open_sim()?, BackendKind::Sim),
+            },
+            Backend::Auto => match found(BackendKind::Npu) {
+                Some(inner) => return Ok(Self { inner }),
+                None => match open_npu() {
+                    Ok(acl) => (acl, BackendKind::Npu),
+                    Err(npu) => {
+                        tracing::info!("no real NPU, taking the simulated device: {npu}");
+                        match found(BackendKind::Sim) {
+                            Some(inner) => return Ok(Self { inner }),
+                            None => (open_sim()?, BackendKind::Sim),
+                        }
+                    }
+                },
+            },
+        };
+        let runs_host_functions = acl.library.is_available("aclrtLaunchHostFunc");
+        let inner = RuntimeInner { acl: Arc::new(acl), kind, runs_host_functions, devices: Mutex::default() };
+        let inner = Arc::new(inner);
+        open.push(Arc::clone(&inner));
+        let runtime = Self { inner };
+        tracing::info!("{runtime:?}");
+        Ok(runtime)
+    }
+
+    /// Whether this is a real NPU or the simulated device.
+    pub fn backend(&self) -> BackendKind {
+        self.inner.kind
+    }
+
+    /// Version of the AscendCL interface: major, minor, patch (`aclrtGetVersion`).
+    ///
+    /// # Errors
+    /// [`Error::Acl`] from the library.
+    pub fn version(&self) -> Result<[i32; 3]> {
+        self.acl().version()
+    }
+
+    /// How many devices there are (`aclrtGetDeviceCount`).
+    ///
+    /// # Errors
+    /// [`Error::Acl`] from the library.
+    pub fn device_count(&self) -> Result<u32> {
+        self.acl().device_count()
+    }
+
+    /// Whether the loaded library has a function, by its C name: for what newer versions brought.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.acl().library.is_available(name)
+    }
+
+    /// Opens a device (`aclrtSetDevice`), or gives it once more if it is open.
+    ///
+    /// # Errors
+    /// [`Error::Acl`] if there is no such device.
+    pub fn device(&self, id: i32) -> Result<Device> {
+        let mut devices = self.inner.devices.lock();
+        if let Some(inner) = devices.get(&id).and_then(Weak::upgrade) {
+            return Ok(Device { inner });
+        }
+        let device = Device::open(self.clone(), id)?;
+        devices.insert(id, Arc::downgrade(&device.inner));
+        Ok(device)
+    }
+
+    /// Ends the library's use in this process (`aclFinalize`).
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if another handle to this runtime is alive, such as a device, stream or buffer;
+    /// [`Error::Acl`] from the library.
+    pub fn finalize(self) -> Result<()> {
+        let mut open = OPEN.lock();
+        // One handle is `self`, one is in `OPEN`; nobody can make a new one while `OPEN` is locked, except from
+        // a third handle, which would be counted.
+        let handles = Arc::strong_count(&self.inner).saturating_sub(2);
+        if handles > 0 {
+            return Err(Error::InUse { handles });
+        }
+        open.retain(|runtime| !Arc::ptr_eq(runtime, &self.inner));
+        // SAFETY: every device, stream, event and buffer holds a handle to this runtime, and there is none.
+        unsafe { self.acl().finalize() }
+    }
+
+    pub(crate) fn acl(&self) -> &Arc<Acl> {
+        &self.inner.acl
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("backend", &self.inner.kind)
+            .field("library", &self.acl().library)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,342 @@
+//! Streams: queues of work that a device does in order.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ascendcl_sys as sys;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+
+use crate::block::Block;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::graph::Recording;
+use crate::raw::Acl;
+use crate::raw::host_function::Pump;
+use crate::usage::Access;
+
+/// Flags of the events that order streams among each other.
+const FENCE_FLAGS: u32 = sys::ACL_EVENT_SYNC;
+
+/// A queue of work that the device does in order (`aclrtStream`).
+///
+/// All methods take `&self` and may be called from any thread. Work is asynchronous unless a method says that it waits.
+/// Dropping the stream waits for its work.
+///
+/// ```
+/// use ascendcl::{Backend, Runtime};
+/// let device = Runtime::with_backend(Backend::Sim)?.device(0)?;
+/// let stream = device.stream()?;
+/// let mut buffer = stream.alloc::<u32>(4)?;
+/// stream.upload(&[1, 2, 3, 4], &mut buffer)?;
+/// assert_eq!(stream.download_vec(&buffer)?, [1, 2, 3, 4]);
+/// # Ok::<(), ascendcl::Error>(())
+/// ```
+pub struct Stream {
+    pub(crate) core: Arc<StreamCore>,
+    device: Device,
+    id: i32,
+}
+
+/// What memory remembers of a stream: enough to wait for it, nothing that keeps the device open.
+pub(crate) struct StreamCore {
+    acl: Arc<Acl>,
+    /// `None` when the stream is destroyed; all its work is done then. Held for reading during a call that uses it.
+    handle: RwLock<Option<Handles>>,
+    /// What is captured, while the stream is being captured. Held for reading while work is queued, and for writing when
+    /// a capture begins or ends: so nothing slips into a graph that does not own its memory.
+    recording: RwLock<Option<Mutex<Recording>>>,
+    /// The message of a host function that panicked, until somebody waits for the stream.
+    pub(crate) panicked: Mutex<Option<String>>,
+    /// The thread that the stream is subscribed to, where host functions need one.
+    pub(crate) pump: Mutex<Option<Arc<Pump>>>,
+}
+
+struct Handles {
+    stream: sys::aclrtStream,
+    /// Recorded anew whenever another stream has to wait for this one, and when a capture begins.
+    fence: sys::aclrtEvent,
+}
+
+// SAFETY: the library lets any thread use a stream or an event whose context is current for the thread, which callers
+// ensure with `Device::bind`; it is destroyed under the write lock. All other state is behind locks.
+unsafe impl Send for StreamCore {}
+// SAFETY: as above.
+unsafe impl Sync for StreamCore {}
+
+/// Whether work may be part of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Capture {
+    Allowed,
+    Refused,
+}
+
+/// The right to queue work on a stream. While it is held, no capture begins or ends.
+pub(crate) struct Submission<'s> {
+    stream: &'s Stream,
+    pub(crate) acl: &'s Acl,
+    /// Alive as long as the submission, which borrows the stream.
+    pub(crate) handle: sys::aclrtStream,
+    recording: RwLockReadGuard<'s, Option<Mutex<Recording>>>,
+}
+
+impl Submission<'_> {
+    /// Makes queued work of this stream on `block` safe: the stream waits for other streams' work on the block now, or,
+    /// during a capture, the graph takes the block and waits at each launch.
+    pub(crate) fn touch(&self, block: &Arc<Block>, access: Access) -> Result<()> {
+        self.stream.device.check_same("memory", block.device())?;
+        match &*self.recording {
+            Some(recording) => {
+                recording.lock().touch(block, access);
+                Ok(())
+            }
+            None => block.usage().touch(&self.stream.core, access),
+        }
+    }
+}
+
+/// How a stream is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamOptions {
+    /// Priority; 0 is the default and the highest.
+    pub priority: u32,
+    /// Trades host CPU time for launch latency (`ACL_STREAM_FAST_LAUNCH` and `ACL_STREAM_FAST_SYNC`).
+    pub fast: bool,
+}
+
+impl Device {
+    /// Makes a stream with default options.
+    ///
+    /// # Errors
+    /// As [`stream_with`](Self::stream_with).
+    pub fn stream(&self) -> Result<Stream> {
+        self.stream_with(StreamOptions::default())
+    }
+
+    /// Makes a stream (`aclrtCreateStreamWithConfig`).
+    ///
+    /// # Errors
+    /// [`Error::Acl`] if the device has no more streams or refuses the priority.
+    pub fn stream_with(&self, options: StreamOptions) -> Result<Stream> {
+        let acl = self.bind()?;
+        let flags = if options.fast { sys::ACL_STREAM_FAST_LAUNCH | sys::ACL_STREAM_FAST_SYNC } else { 0 };
+        let fence = self.take_event(FENCE_FLAGS)?;
+        let stream = match acl.create_stream(options.priority, flags) {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.give_event(FENCE_FLAGS, fence);
+                return Err(error);
+            }
+        };
+        let core = StreamCore {
+            acl: Arc::clone(acl),
+            handle: RwLock::new(Some(Handles { stream, fence })),
+            recording: RwLock::default(),
+            panicked: Mutex::default(),
+            pump: Mutex::default(),
+        };
+        // SAFETY: the stream was just made.
+        let id = unsafe { acl.stream_id(stream) }?;
+        Ok(Stream { core: Arc::new(core), device: self.clone(), id })
+    }
+}
+
+impl Stream {
+    /// The device that does the work.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The number that logs and profiles give the stream (`aclrtStreamGetId`).
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// Waits until all queued work is done (`aclrtSynchronizeStream`).
+    ///
+    /// # Errors
+    /// [`Error::Acl`] for work that failed, [`Error::HostFunctionPanicked`] once for a host function that did,
+    /// [`Error::Capturing`] during a capture.
+    pub fn synchronize(&self) -> Result<()> {
+        let submission = self.submit("Stream::synchronize", Capture::Refused)?;
+        // SAFETY: the submission's stream is alive.
+        unsafe { submission.acl.synchronize_stream(submission.handle) }?;
+        self.core.take_panic()
+    }
+
+    /// Waits, but no longer than `timeout`, rounded up to whole milliseconds
+    /// (`aclrtSynchronizeStreamWithTimeout`).
+    ///
+    /// # Errors
+    /// As [`synchronize`](Self::synchronize), and a time-out ([`ErrorKind::Timeout`](crate::ErrorKind::Timeout)).
+    pub fn synchronize_timeout(&self, timeout: Duration) -> Result<()> {
+        let submission = self.submit("Stream::synchronize_timeout", Capture::Refused)?;
+        // SAFETY: the submission's stream is alive.
+        unsafe { submission.acl.synchronize_stream_with_timeout(submission.handle, milliseconds(timeout)) }?;
+        self.core.take_panic()
+    }
+
+    /// Whether all queued work is done (`aclrtStreamQuery`).
+    ///
+    /// # Errors
+    /// [`Error::Acl`] for work that failed, [`Error::Capturing`] during a capture.
+    pub fn is_idle(&self) -> Result<bool> {
+        let submission = self.submit("Stream::is_idle", Capture::Refused)?;
+        // SAFETY: the submission's stream is alive.
+        unsafe { submission.acl.stream_is_idle(submission.handle) }
+    }
+
+    /// Records an event: it is complete when the work queued so far is done (`aclrtRecordEvent`).
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the event belongs to another device, [`Error::Capturing`] during a capture (it would
+    /// draw other streams into the graph), [`Error::Acl`] from the library.
+    pub fn record(&self, event: &Event) -> Result<()> {
+        self.device.check_same("event", event.device())?;
+        let submission = self.submit("Stream::record", Capture::Refused)?;
+        // SAFETY: the submission's stream is alive, and so is the event while it is borrowed.
+        unsafe { submission.acl.record_event(event.handle(), submission.handle) }
+    }
+
+    /// Makes later work wait for the event's last record (`aclrtStreamWaitEvent`).
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub fn wait(&self, event: &Event) -> Result<()> {
+        self.device.check_same("event", event.device())?;
+        let submission = self.submit("Stream::wait", Capture::Refused)?;
+        // SAFETY: the submission's stream is alive, and so is the event while it is borrowed.
+        unsafe { submission.acl.stream_wait_event(submission.handle, event.handle()) }
+    }
+
+    /// Refuses a call that cannot be part of a graph, before any of its parts is queued.
+    ///
+    /// # Errors
+    /// [`Error::Capturing`] with the name of the call, during a capture.
+    pub fn check_not_capturing(&self, call: &'static str) -> Result<()> {
+        self.submit(call, Capture::Refused).map(drop)
+    }
+
+    /// Takes the right to queue work, with the device's context bound to this thread.
+    pub(crate) fn submit(&self, call: &'static str, capture: Capture) -> Result<Submission<'_>> {
+        let acl = self.device.bind()?;
+        let recording = self.core.recording.read();
+        if capture == Capture::Refused && recording.is_some() {
+            return Err(Error::Capturing { call });
+        }
+        match &*self.core.handle.read() {
+            Some(handles) => Ok(Submission { stream: self, acl, handle: handles.stream, recording }),
+            // `self` is the owner, and destroys the stream in its destructor only.
+            None => Err(Error::Mismatch { what: call, expected: "a live stream".into(), got: "none".into() }),
+        }
+    }
+
+    /// Begins a capture, when no other thread is queueing work.
+    pub(crate) fn begin_capture(&self, call: &'static str) -> Result<()> {
+        let acl = self.device.bind()?;
+        let mut recording = self.core.recording.write();
+        let handle = self.core.handle.read();
+        let Some(handles) = handle.as_ref().filter(|_| recording.is_none()) else {
+            return Err(Error::Capturing { call });
+        };
+        // Streams that wait for this one during the capture wait for this record.
+        // SAFETY: stream and fence are alive while the lock is held.
+        unsafe { acl.record_event(handles.fence, handles.stream) }?;
+        // SAFETY: as above.
+        unsafe { acl.capture_begin(handles.stream) }?;
+        *recording = Some(Mutex::default());
+        Ok(())
+    }
+
+    /// Ends a capture: the graph and the memory that it needs.
+    pub(crate) fn end_capture(&self) -> Result<(sys::aclmdlRI, Recording)> {
+        let acl = self.device.bind()?;
+        let mut recording = self.core.recording.write();
+        let recorded = recording.take().map(Mutex::into_inner).unwrap_or_default();
+        let handle = self.core.handle.read();
+        let Some(handles) = &*handle else { return Err(Error::Capturing { call: "Stream::capture" }) };
+        // SAFETY: the stream is alive while the lock is held.
+        Ok((unsafe { acl.capture_end(handles.stream) }?, recorded))
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let acl = Arc::clone(self.device.bind()?);
+        // The write lock waits for threads that are waiting for this stream.
+        let mut handle = self.core.handle.write();
+        let Some(Handles { stream, fence }) = handle.take() else { return Ok(()) };
+        // SAFETY: the stream is alive until it is destroyed below.
+        let work = unsafe { acl.synchronize_stream(stream) };
+        if let Some(pump) = self.core.pump.lock().take() {
+            // SAFETY: the stream is alive, subscribed to this pump, and idle.
+            unsafe { pump.unsubscribe(&acl, stream) }?;
+        }
+        self.device.give_event(FENCE_FLAGS, fence);
+        // SAFETY: the handle was taken under the write lock, so nobody uses it any more.
+        work.and(unsafe { acl.destroy_stream(stream) })
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(stream = self.id, %error, "closing the stream");
+        }
+        if let Err(error) = self.core.take_panic() {
+            tracing::error!(stream = self.id, %error, "nobody waited for the stream");
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({} on {:?})", self.id, self.device)
+    }
+}
+
+impl StreamCore {
+    /// Waits until all queued work is done. The device's context must be bound.
+    pub(crate) fn synchronize(&self) -> Result<()> {
+        // `read_recursive`: a thread that queues work may hold the lock already.
+        let recording = self.recording.read_recursive();
+        match (&*self.handle.read(), &*recording) {
+            // SAFETY: the stream cannot be destroyed while the lock is held.
+            (Some(handles), None) => unsafe { self.acl.synchronize_stream(handles.stream) },
+            // What was queued before the capture is done when the fence is, and nothing runs during it.
+            // SAFETY: as above.
+            (Some(handles), Some(_)) => unsafe { self.acl.synchronize_event(handles.fence, -1) },
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Makes later work of this stream wait for all work that `other` has now. The context must be bound.
+    pub(crate) fn wait_for(&self, other: &StreamCore) -> Result<()> {
+        let recording = other.recording.read_recursive();
+        let (mine, others) = (self.handle.read(), other.handle.read());
+        // A stream that is gone was synchronised when it went.
+        let (Some(mine), Some(others)) = (&*mine, &*others) else { return Ok(()) };
+        if recording.is_none() {
+            // The fence may be recorded by two threads at once; each wait then follows a record that is late enough.
+            // SAFETY: stream and fence are alive while the locks are held.
+            unsafe { self.acl.record_event(others.fence, others.stream) }?;
+        }
+        // SAFETY: as above.
+        unsafe { self.acl.stream_wait_event(mine.stream, others.fence) }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.handle.read().is_none()
+    }
+
+    fn take_panic(&self) -> Result<()> {
+        match self.panicked.lock().take() {
+            Some(message) => Err(Error::HostFunctionPanicked { message }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whole milliseconds for the C interface, rounded up, at least one.
+pub(crate) fn milliseconds(timeout: Duration) -> i32 {
+    i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX).max(1)
+}
