@@ -101,3 +101,50 @@ impl Stream {
         unsafe { acl.launch_callback(*handle, task) }
     }
 }
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use std::ffi::{CStr, c_void};
+    use std::ptr::NonNull;
+    use std::sync::mpsc::channel;
+
+    use ascendcl_sys::Library;
+
+    use crate::device::Device;
+    use crate::error::Error;
+    use crate::raw::Acl;
+    use crate::runtime::Runtime;
+
+    /// The simulator as an older library: without the functions that CANN 9.1 brought.
+    fn resolve_8_1(name: &CStr) -> Option<NonNull<c_void>> {
+        let newer = [c"aclrtLaunchHostFunc", c"aclrtDeviceGetStreamPriorityRange"];
+        if newer.contains(&name) { None } else { ascendcl_sim::resolve(name) }
+    }
+
+    #[test]
+    fn an_older_library_runs_host_functions_on_a_thread_of_ours() {
+        // SAFETY: the simulator's functions have the signatures of their names.
+        let acl = Acl { library: unsafe { Library::from_resolver("CANN 8.1", resolve_8_1) } };
+        acl.init().unwrap();
+        let device = Device::open(Runtime::of_library(acl, crate::BackendKind::Sim), 0).unwrap();
+        let error = device.stream_priority_range().unwrap_err();
+        assert!(matches!(&error, Error::MissingSymbol(missing) if missing.since == "9.1"), "{error}");
+
+        let (sender, receiver) = channel();
+        let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
+        for round in 0..20 {
+            for stream in [&first, &second] {
+                let sender = sender.clone();
+                stream.host_function(move || sender.send(round).unwrap()).unwrap();
+            }
+        }
+        first.host_function(|| panic!("expected in this test")).unwrap();
+        assert!(matches!(first.synchronize(), Err(Error::HostFunctionPanicked { .. })));
+        second.synchronize().unwrap();
+        drop(sender);
+        assert_eq!(receiver.iter().count(), 40);
+        let mut host = first.alloc_pinned::<u8>(4).unwrap();
+        first.host_function_on([&mut host], |[host]| host.fill(9)).unwrap();
+        assert_eq!(host.as_slice().unwrap(), [9; 4]);
+    }
+}

@@ -80,13 +80,17 @@ impl Runtime {
                 },
             },
         };
-        let runs_host_functions = acl.library.is_available("aclrtLaunchHostFunc");
-        let inner = RuntimeInner { acl: Arc::new(acl), kind, runs_host_functions, devices: Mutex::default() };
-        let inner = Arc::new(inner);
-        open.push(Arc::clone(&inner));
-        let runtime = Self { inner };
+        let runtime = Self::of_library(acl, kind);
+        open.push(Arc::clone(&runtime.inner));
         tracing::info!("{runtime:?}");
         Ok(runtime)
+    }
+
+    /// A runtime of a library that is initialised.
+    pub(crate) fn of_library(acl: Acl, kind: BackendKind) -> Self {
+        let runs_host_functions = acl.library.is_available("aclrtLaunchHostFunc");
+        let devices = Mutex::default();
+        Self { inner: Arc::new(RuntimeInner { acl: Arc::new(acl), kind, runs_host_functions, devices }) }
     }
 
     /// Whether this is a real NPU or the simulated device.

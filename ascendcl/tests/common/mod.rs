@@ -1,4 +1,5 @@
 //! What the tests of this crate share.
+#![allow(dead_code, reason = "not every test file uses everything")]
 
 use std::sync::mpsc::{Sender, channel};
 
