@@ -13,7 +13,9 @@ mod numeric;
 mod operation;
 mod random;
 pub mod reference;
+mod sample;
 mod slots;
+mod values;
 mod weights;
 
 pub use backend::Backend;
@@ -21,5 +23,6 @@ pub use cache::PagedCache;
 pub use config::{CacheMode, Config, ConfigBuilder, Dtype, QuantMode};
 pub use error::{ConfigError, Error, TensorError};
 pub use operation::{Input, Mlapo, Output};
+pub use sample::SampleInputs;
 pub use slots::SlotMapping;
 pub use weights::{ActivationQuant, CacheScales, Norm, Projection, Weights};
