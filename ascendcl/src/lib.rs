@@ -69,6 +69,7 @@ mod profiling;
 mod raw;
 mod raw_bytes;
 mod runtime;
+mod slice;
 mod stream;
 mod tensor;
 mod usage;

@@ -1,16 +1,15 @@
 //! Pinned host memory: what asynchronous copies need.
 
-use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use crate::block::Block;
-use crate::buffer::{bytes, resolve};
+use crate::buffer::bytes;
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::pool::Place;
+use crate::slice::slices;
 use crate::stream::Stream;
 use crate::usage::Access;
 
@@ -36,20 +35,12 @@ pub struct PinnedBuffer<T: Element> {
     element: PhantomData<T>,
 }
 
-/// A borrowed part of a [`PinnedBuffer`], to copy from.
-pub struct PinnedSlice<'a, T: Element> {
-    pub(crate) block: &'a Arc<Block>,
-    offset: usize,
-    len: usize,
-    element: PhantomData<&'a T>,
-}
-
-/// A mutably borrowed part of a [`PinnedBuffer`], to copy to.
-pub struct PinnedSliceMut<'a, T: Element> {
-    pub(crate) block: &'a Arc<Block>,
-    offset: usize,
-    len: usize,
-    element: PhantomData<&'a mut T>,
+slices! {
+    /// A borrowed part of a [`PinnedBuffer`], to copy from.
+    PinnedSlice,
+    /// A mutably borrowed part of a [`PinnedBuffer`], to copy to.
+    PinnedSliceMut,
+    PinnedBuffer
 }
 
 impl Stream {
@@ -102,80 +93,6 @@ impl<T: Element> PinnedBuffer<T> {
         // SAFETY: as in `as_slice`; no queued work touches the block, and none can be queued while `self` is
         // mutably borrowed.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.block.pointer.as_ptr().cast::<T>(), self.len) })
-    }
-
-    /// A part of the buffer, to copy from.
-    ///
-    /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the range is not within the buffer.
-    pub fn slice(&self, range: impl RangeBounds<usize>) -> Result<PinnedSlice<'_, T>> {
-        let (offset, len) = resolve(range, self.len)?;
-        Ok(PinnedSlice { block: &self.block, offset, len, element: PhantomData })
-    }
-
-    /// A part of the buffer, to copy to.
-    ///
-    /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the range is not within the buffer.
-    pub fn slice_mut(&mut self, range: impl RangeBounds<usize>) -> Result<PinnedSliceMut<'_, T>> {
-        let (offset, len) = resolve(range, self.len)?;
-        Ok(PinnedSliceMut { block: &self.block, offset, len, element: PhantomData })
-    }
-}
-
-impl<T: Element> PinnedSlice<'_, T> {
-    /// Length in elements.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is no element.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    pub(crate) fn address(&self) -> *mut c_void {
-        self.block.pointer.as_ptr().wrapping_byte_add(self.offset * size_of::<T>())
-    }
-}
-
-impl<T: Element> PinnedSliceMut<'_, T> {
-    /// Length in elements.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is no element.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    pub(crate) fn address(&self) -> *mut c_void {
-        self.block.pointer.as_ptr().wrapping_byte_add(self.offset * size_of::<T>())
-    }
-}
-
-impl<'a, T: Element> From<&'a PinnedBuffer<T>> for PinnedSlice<'a, T> {
-    fn from(buffer: &'a PinnedBuffer<T>) -> Self {
-        Self { block: &buffer.block, offset: 0, len: buffer.len, element: PhantomData }
-    }
-}
-
-impl<'a, T: Element> From<&'a mut PinnedBuffer<T>> for PinnedSliceMut<'a, T> {
-    fn from(buffer: &'a mut PinnedBuffer<T>) -> Self {
-        Self { block: &buffer.block, offset: 0, len: buffer.len, element: PhantomData }
-    }
-}
-
-impl<T: Element> fmt::Debug for PinnedSlice<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PinnedSlice<{:?}>({} at {:p})", T::DATA_TYPE, self.len, self.address())
-    }
-}
-
-impl<T: Element> fmt::Debug for PinnedSliceMut<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PinnedSliceMut<{:?}>({} at {:p})", T::DATA_TYPE, self.len, self.address())
     }
 }
 

@@ -100,7 +100,10 @@ impl Subscriptions {
             }
         }
         if threads.len() >= MAX_THREADS && !threads.contains_key(&thread) {
-            return Err(misuse!(ACL_ERROR_RT_THREAD_SUBSCRIBE, "more than {MAX_THREADS} threads are subscribed"));
+            return Err(misuse!(
+                ACL_ERROR_RT_THREAD_SUBSCRIBE,
+                "more than {MAX_THREADS} threads are subscribed"
+            ));
         }
         let device = stream.device.id;
         let subscription = threads.entry(thread).or_insert_with(|| Subscription {

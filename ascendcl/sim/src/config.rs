@@ -13,8 +13,8 @@ pub struct SimConfig {
     pub devices: u32,
     /// Their model, as `aclrtGetSocName` spells it: `Ascend910B3`.
     pub soc: String,
-    /// The memory of each device that programs can use, in bytes; `None` for the real size of the model, less what
-    /// the system reserves.
+    /// The memory of each device that programs can use, in bytes; `None` for the real size of the model, less
+    /// what the system reserves.
     pub memory: Option<u64>,
 }
 
@@ -46,7 +46,7 @@ pub enum ConfigError {
         devices: String,
     },
     /// The size of the memory is none, too small or too large.
-    #[error("{memory} of memory: a device has at least 2 MiB and at most {MAX_MEMORY_GIB} GiB, written in GiB or in bytes")]
+    #[error("{memory} of memory: a device has 2 MiB to {MAX_MEMORY_GIB} GiB, written in GiB or in bytes")]
     Memory {
         /// What was asked for.
         memory: String,

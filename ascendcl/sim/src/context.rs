@@ -104,8 +104,5 @@ pub(crate) fn current() -> Result<Arc<Context>> {
 
 /// The device of the thread's context, if it has one.
 pub(crate) fn current_device() -> Option<i32> {
-    CURRENT
-        .try_with(|current| current.borrow().as_ref().map(|context| context.device.id))
-        .ok()
-        .flatten()
+    CURRENT.try_with(|current| current.borrow().as_ref().map(|context| context.device.id)).ok().flatten()
 }

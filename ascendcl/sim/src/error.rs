@@ -95,8 +95,8 @@ pub(crate) fn take_last() -> aclError {
     LAST.replace(ACL_SUCCESS)
 }
 
-/// The thread's messages, the newest first, which are then forgotten; null if there is none. The text lives until
-/// the thread asks again.
+/// The thread's messages, the newest first, which are then forgotten; null if there is none. The text lives
+/// until the thread asks again.
 pub(crate) fn recent_message() -> *const c_char {
     let messages: Vec<String> = MESSAGES.with_borrow_mut(|messages| messages.drain(..).collect());
     if messages.is_empty() {

@@ -52,7 +52,10 @@ static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 impl Event {
     pub(crate) fn new(device: &Arc<Device>, maker: Maker, flags: u32) -> Result<Arc<Self>> {
         if !device.events.add(MAX_EVENTS) {
-            return Err(failure!(ACL_ERROR_RT_NO_EVENT_RESOURCE, "a device has no more than {MAX_EVENTS} events"));
+            return Err(failure!(
+                ACL_ERROR_RT_NO_EVENT_RESOURCE,
+                "a device has no more than {MAX_EVENTS} events"
+            ));
         }
         Ok(Arc::new(Self {
             handle: Handle::new(Kind::Event),
@@ -100,7 +103,11 @@ impl Event {
             ));
         }
         let Some(signal) = self.signal()? else {
-            return Err(misuse!(ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID, "event {} was never recorded", self.id));
+            return Err(misuse!(
+                ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID,
+                "event {} was never recorded",
+                self.id
+            ));
         };
         match signal.outcome() {
             Some(Outcome::Done(time)) => Ok(time),

@@ -1,6 +1,5 @@
 //! Functions of the program that are told of failed tasks.
 
-
 use ascendcl_sys::{aclError, aclrtExceptionInfo, aclrtExceptionInfoCallback};
 use parking_lot::Mutex;
 

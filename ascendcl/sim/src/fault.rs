@@ -1,8 +1,9 @@
 //! Faults on demand, so that tests can see how a program takes them.
 //!
-//! A fault belongs to one device and lasts as long as its [`Guard`]; tests on different devices do not disturb each
-//! other. The variable `ASCENDCL_SIM_FAULT` arms faults at `aclInit`, for programs that cannot call this module:
-//! a list of `device:fault` with commas, where the fault is `malloc=N`, `copy=N`, `async-copy=N` or `lost`.
+//! A fault belongs to one device and lasts as long as its [`Guard`]; tests on different devices do not
+//! disturb each other. The variable `ASCENDCL_SIM_FAULT` arms faults at `aclInit`, for programs that cannot
+//! call this module: a list of `device:fault` with commas, where the fault is `malloc=N`, `copy=N`,
+//! `async-copy=N` or `lost`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +15,8 @@ use crate::error::{Result, failure};
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The `nth` allocation of device memory from now on (1 is the next) fails: `ACL_ERROR_RT_MEMORY_ALLOCATION`.
+    /// The `nth` allocation of device memory from now on (1 is the next) fails:
+    /// `ACL_ERROR_RT_MEMORY_ALLOCATION`.
     OutOfMemory {
         /// Which one.
         nth: u64,
@@ -24,8 +26,8 @@ pub enum Fault {
         /// Which one.
         nth: u64,
     },
-    /// The `nth` asynchronous copy from now on is accepted and fails when it runs: `ACL_ERROR_RT_SYS_DMA` at the
-    /// next synchronization.
+    /// The `nth` asynchronous copy from now on is accepted and fails when it runs: `ACL_ERROR_RT_SYS_DMA` at
+    /// the next synchronization.
     AsyncCopy {
         /// Which one.
         nth: u64,
@@ -128,9 +130,10 @@ pub(crate) fn on_async_copy(device: i32) -> bool {
 
 pub(crate) fn is_lost(device: i32) -> bool {
     COUNT.load(Ordering::Acquire) != 0
-        && ARMED.lock().iter().any(|armed| {
-            i64::from(armed.device) == i64::from(device) && armed.fault == Fault::DeviceLost
-        })
+        && ARMED
+            .lock()
+            .iter()
+            .any(|armed| i64::from(armed.device) == i64::from(device) && armed.fault == Fault::DeviceLost)
 }
 
 pub(crate) fn check_not_lost(device: i32) -> Result {

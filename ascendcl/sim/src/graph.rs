@@ -1,7 +1,8 @@
 //! Graphs: the work of streams, captured to be run again.
 //!
-//! A graph keeps its tasks in the order in which they were captured. A wait is always captured after the record that
-//! it waits for, so that order keeps every dependency, and a graph runs its tasks one by one in it.
+//! A graph keeps its tasks in the order in which they were captured. A wait is always captured after the
+//! record that it waits for, so that order keeps every dependency, and a graph runs its tasks one by one in
+//! it.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -11,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 
 use ascendcl_sys::{
-    ACL_MODEL_RI_CAPTURE_MODE_GLOBAL, ACL_MODEL_RI_CAPTURE_MODE_RELAXED, ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL,
-    aclmdlRICaptureMode,
+    ACL_MODEL_RI_CAPTURE_MODE_GLOBAL, ACL_MODEL_RI_CAPTURE_MODE_RELAXED,
+    ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL, aclmdlRICaptureMode,
 };
 use parking_lot::Mutex;
 
@@ -115,7 +116,7 @@ pub(crate) fn refuse_unsafe(device: i32, what: &str) -> Result {
     }
     let error = misuse!(
         ACL_ERROR_RT_CAPTURE_MODE_NOT_SUPPORT,
-        "{what} is not possible while work is being captured in this mode; see aclmdlRICaptureThreadExchangeMode"
+        "{what} is not possible while work is captured in this mode; see aclmdlRICaptureThreadExchangeMode"
     );
     for capture in forbidding {
         capture.invalidate(&error.message);

@@ -1,7 +1,8 @@
 //! Handles: what C programs hold in place of streams, events, contexts and graphs.
 //!
-//! A handle is a number that was never an address: it has its kind in its upper bits and is not given out twice.
-//! So a handle that is stale, invented or of another kind is found out by look-up, and nothing is dereferenced.
+//! A handle is a number that was never an address: it has its kind in its upper bits and is not given out
+//! twice. So a handle that is stale, invented or of another kind is found out by look-up, and nothing is
+//! dereferenced.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -20,6 +21,7 @@ pub(crate) enum Kind {
     Stream = 0x52,
     Event = 0x53,
     Graph = 0x54,
+    Notify = 0x55,
 }
 
 // Upper bits for which no address is canonical, so that a dereferenced handle faults.
@@ -32,11 +34,12 @@ impl Kind {
             Self::Stream => "stream",
             Self::Event => "event",
             Self::Graph => "graph",
+            Self::Notify => "notify",
         }
     }
 
     fn of(handle: usize) -> Option<Self> {
-        [Self::Context, Self::Stream, Self::Event, Self::Graph]
+        [Self::Context, Self::Stream, Self::Event, Self::Graph, Self::Notify]
             .into_iter()
             .find(|&kind| kind as usize == handle >> SHIFT)
     }
@@ -98,7 +101,11 @@ impl<T> Registry<T> {
                 misuse!(ACL_ERROR_RT_INVALID_HANDLE, "the {wanted} {handle:#x} was destroyed")
             }
             Some(kind) => {
-                misuse!(ACL_ERROR_RT_INVALID_HANDLE, "{handle:#x} is a handle of {}, not of {wanted}", kind.name())
+                misuse!(
+                    ACL_ERROR_RT_INVALID_HANDLE,
+                    "{handle:#x} is a handle of {}, not of {wanted}",
+                    kind.name()
+                )
             }
             None => misuse!(ACL_ERROR_RT_INVALID_HANDLE, "{handle:#x} is not a handle of {wanted}"),
         }

@@ -32,8 +32,8 @@ impl Pinned {
 
 /// The page-locked ranges by address.
 ///
-/// A block that is freed is taken off this list at once; its pages stay mapped until the last queued task that names
-/// them is gone, so that such a task can be told off instead of crashing the process.
+/// A block that is freed is taken off this list at once; its pages stay mapped until the last queued task
+/// that names them is gone, so that such a task can be told off instead of crashing the process.
 #[derive(Debug, Default)]
 pub(crate) struct HostMemory {
     ranges: RwLock<BTreeMap<usize, Arc<Pinned>>>,

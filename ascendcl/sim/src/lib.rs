@@ -1,9 +1,9 @@
 //! A simulated Ascend device behind the AscendCL C ABI.
 //!
-//! Programs reach it as they reach the real library: through functions with the names and signatures of the AscendCL
-//! headers. In Rust these are the table [`resolve`]; for C and C++ the crate is also built as a shared library
-//! (`libascendcl_sim.so`), which answers under whatever name a program links, such as `libascendcl.so`,
-//! `libacl_rt.so` and `libnnopbase.so`.
+//! Programs reach it as they reach the real library: through functions with the names and signatures of the
+//! AscendCL headers. In Rust these are the table [`resolve`]; for C and C++ the crate is also built as a
+//! shared library (`libascendcl_sim.so`), which answers under whatever name a program links, such as
+//! `libascendcl.so`, `libacl_rt.so` and `libnnopbase.so`.
 //!
 //! # What is simulated
 //!
@@ -12,26 +12,29 @@
 //! * **Devices** with the facts of their model (cores, caches, memory). Contexts are per thread, a device is
 //!   counted as it is set and reset, memory of another device needs peer access.
 //! * **Device memory** of the real size, taken from the host only where it is written. Allocation is by first
-//!   fit over pages of 4 KiB, 2 MiB or 1 GiB as the policies say, so that fragmentation is real. A program cannot touch
-//!   the addresses that it gets: they are mapped without access, and reading one faults as on a real machine.
+//!   fit over pages of 4 KiB, 2 MiB or 1 GiB as the policies say, so that fragmentation is real. A program
+//!   cannot touch the addresses that it gets: they are mapped without access, and reading one faults as on a
+//!   real machine.
 //! * **Streams** are threads: work runs in order within a stream and alongside the host and other streams.
 //!   A stream's thread starts with its first task.
-//! * **Events** take the time of a monotonic clock; a wait keeps the record that it saw, and an event that was never
-//!   recorded is complete.
-//! * **Copies** of page-locked memory are asynchronous, copies of pageable memory block, synchronous copies wait for no
-//!   stream; freeing waits for nothing.
-//! * **Callbacks** by threads of the program or of the runtime, and **graphs** that are captured and replayed.
-//!   A graph runs its tasks one by one, in the order of their capture.
+//! * **Events** take the time of a monotonic clock; a wait keeps the record that it saw, and an event that
+//!   was never recorded is complete.
+//! * **Copies** of page-locked memory are asynchronous, copies of pageable memory block, synchronous copies
+//!   wait for no stream; freeing waits for nothing.
+//! * **Callbacks** by threads of the program or of the runtime, and **graphs** that are captured and
+//!   replayed. A graph runs its tasks one by one, in the order of their capture.
 //!
-//! What is not simulated returns `ACL_ERROR_API_NOT_SUPPORT` and writes its name to the log; it never succeeds.
+//! What is not simulated returns `ACL_ERROR_API_NOT_SUPPORT` and writes its name to the log; it never
+//! succeeds.
 //!
 //! # Misuse
 //!
-//! A broken rule has the code that the AscendCL documentation gives it, a message for `aclGetRecentErrMsg`, and a place
-//! in the [`report`]: calls without `aclInit` or without a context, handles that are stale, invented or of another
-//! kind, streams of another context, memory freed twice or in the middle, copies out of bounds or of the wrong kind,
-//! memory freed while a queued task still needs it (`ACL_ERROR_RT_SYS_DMA` at the next synchronization), calls that are
-//! unsafe while work is being captured. Where the documentation leaves a choice the simulator is the strict one:
+//! A broken rule has the code that the AscendCL documentation gives it, a message for `aclGetRecentErrMsg`,
+//! and a place in the [`report`]: calls without `aclInit` or without a context, handles that are stale,
+//! invented or of another kind, streams of another context, memory freed twice or in the middle, copies out
+//! of bounds or of the wrong kind, memory freed while a queued task still needs it (`ACL_ERROR_RT_SYS_DMA` at
+//! the next synchronization), calls that are unsafe while work is being captured. Where the documentation
+//! leaves a choice the simulator is the strict one:
 //!
 //! * every call on a device needs a context in its thread, and a stream must be of that context;
 //! * an access beyond the size that was asked for is out of bounds, even if the pages have room;
@@ -70,6 +73,7 @@
 
 mod abi;
 mod callback;
+mod channel;
 mod config;
 mod context;
 mod device;
@@ -81,7 +85,10 @@ mod graph;
 mod handle;
 mod host_memory;
 mod memory;
+mod notify;
 mod object;
+pub mod profile;
+mod queue;
 mod raw;
 mod report;
 mod signal;

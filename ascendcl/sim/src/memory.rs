@@ -92,14 +92,15 @@ impl DeviceMemory {
         let mapping = DeviceMapping::new(self.size).map_err(|error| {
             failure!(
                 ACL_ERROR_RT_MEMORY_ALLOCATION,
-                "the host cannot map {} bytes of simulated memory ({error}); ASCENDCL_SIM_MEMORY makes it smaller",
+                "the host cannot map {} bytes of device memory ({error}); ASCENDCL_SIM_MEMORY makes it smaller",
                 self.size
             )
         })?;
         Ok(self.mapping.get_or_init(|| mapping))
     }
 
-    /// Allocates by first fit; the address is that of a page, hence aligned to 64 and 512 bytes as documented.
+    /// Allocates by first fit; the address is that of a page, hence aligned to 64 and 512 bytes as
+    /// documented.
     pub(crate) fn allocate(&self, size: usize, padding: usize, page: Page) -> Result<usize> {
         let mapping = self.mapping()?;
         let taken = size
@@ -203,10 +204,14 @@ impl DeviceMemory {
         let ranges = self.ranges.lock();
         let free = match page {
             Page::Normal => self.size - ranges.used,
-            _ => ranges.free.iter().map(|(&start, &length)| {
-                let aligned = start.next_multiple_of(page.bytes());
-                whole((start + length).saturating_sub(aligned))
-            }).sum(),
+            _ => ranges
+                .free
+                .iter()
+                .map(|(&start, &length)| {
+                    let aligned = start.next_multiple_of(page.bytes());
+                    whole((start + length).saturating_sub(aligned))
+                })
+                .sum(),
         };
         (free, whole(self.size))
     }

@@ -5,9 +5,11 @@ use std::ffi::c_void;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The memory of a device, mapped twice: as a window that the program gets addresses of and cannot touch, and as
-/// an alias through which the simulator reads and writes. Both are sparse: only what was written takes memory.
+/// The memory of a device, mapped twice: as a window that the program gets addresses of and cannot touch, and
+/// as an alias through which the simulator reads and writes. Both are sparse: only what was written takes
+/// memory.
 #[derive(Debug)]
 pub(crate) struct DeviceMapping {
     file: OwnedFd,
@@ -82,7 +84,11 @@ impl Drop for DeviceMapping {
 fn map(size: usize, protection: i32, flags: i32, file: i32) -> io::Result<usize> {
     // SAFETY: A new mapping at an address that the system chooses overlaps nothing.
     let address = unsafe { libc::mmap(ptr::null_mut(), size, protection, flags, file, 0) };
-    if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address.expose_provenance()) }
+    if address == libc::MAP_FAILED {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(address.expose_provenance())
+    }
 }
 
 fn unmap(address: usize, size: usize) {
@@ -124,13 +130,14 @@ impl Drop for HostBlock {
 
 /// Copies bytes, also between ranges that overlap.
 ///
-/// Two streams may copy to and from the same bytes at once if the program orders them badly. That is a race on a
-/// real device, too: the order is the program's duty, as for `memcpy` in C, and the safe crate keeps it.
+/// Two streams may copy to and from the same bytes at once if the program orders them badly. That is a race
+/// on a real device, too: the order is the program's duty, as for `memcpy` in C, and the safe crate keeps it.
 ///
 /// # Safety
 ///
-/// Both ranges must be mapped for the whole call, the first for writing, and no Rust reference may point into the
-/// first, nor a mutable one into the second, other than those that the program behind the C interface lent.
+/// Both ranges must be mapped for the whole call, the first for writing, and no Rust reference may point into
+/// the first, nor a mutable one into the second, other than those that the program behind the C interface
+/// lent.
 pub(crate) unsafe fn copy(to: usize, from: usize, length: usize) {
     // SAFETY: By contract.
     unsafe {
@@ -159,6 +166,26 @@ pub(crate) unsafe fn fill_words(to: usize, value: u32, count: usize) {
         // SAFETY: By contract; the address may be unaligned.
         unsafe { start.add(index).write_unaligned(value) }
     }
+}
+
+/// Writes a value that other threads may be waiting for.
+///
+/// # Safety
+///
+/// The eight bytes must be mapped for writing for the whole call, and their address be a multiple of 8.
+pub(crate) unsafe fn store(to: usize, value: u64) {
+    // SAFETY: By contract.
+    unsafe { AtomicU64::from_ptr(ptr::with_exposed_provenance_mut(to)) }.store(value, Ordering::Release);
+}
+
+/// Reads a value that another thread may be writing.
+///
+/// # Safety
+///
+/// The eight bytes must be mapped for the whole call, and their address be a multiple of 8.
+pub(crate) unsafe fn load(from: usize) -> u64 {
+    // SAFETY: By contract.
+    unsafe { AtomicU64::from_ptr(ptr::with_exposed_provenance_mut(from)) }.load(Ordering::Acquire)
 }
 
 /// A function of the program with the argument it wants.

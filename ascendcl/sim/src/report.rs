@@ -9,7 +9,8 @@ use crate::context;
 use crate::error::Error;
 use crate::simulator;
 
-/// What a program did wrong and left behind. It is complete when `aclFinalize` or `aclrtResetDevice` has logged it.
+/// What a program did wrong and left behind. It is complete when `aclFinalize` or `aclrtResetDevice` has
+/// logged it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// What is alive, or was when its device was reset or the process finalized.
@@ -53,6 +54,8 @@ pub enum Resource {
     Event(u32),
     /// A captured graph, by its id.
     Graph(u32),
+    /// A notify, by its id.
+    Notify(u32),
 }
 
 /// A broken rule.
@@ -101,12 +104,17 @@ impl fmt::Display for Report {
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DeviceMemory { address, size } => write!(f, "{size} bytes of device memory at {address:#x}"),
-            Self::HostMemory { address, size } => write!(f, "{size} bytes of pinned host memory at {address:#x}"),
+            Self::DeviceMemory { address, size } => {
+                write!(f, "{size} bytes of device memory at {address:#x}")
+            }
+            Self::HostMemory { address, size } => {
+                write!(f, "{size} bytes of pinned host memory at {address:#x}")
+            }
             Self::Context => f.write_str("a context"),
             Self::Stream(id) => write!(f, "stream {id}"),
             Self::Event(id) => write!(f, "event {id}"),
             Self::Graph(id) => write!(f, "graph {id}"),
+            Self::Notify(id) => write!(f, "notify {id}"),
         }
     }
 }
@@ -116,8 +124,8 @@ const MAX_MISUSE: usize = 1000;
 /// What happened since `aclInit`, or, after `aclFinalize`, up to it.
 static HISTORY: Mutex<Report> = Mutex::new(Report { leaks: Vec::new(), misuse: Vec::new() });
 
-/// The report so far: misuse since `aclInit`, leaks of the devices that were reset, and everything that is alive now.
-/// After `aclFinalize` it stays as it was then, until the next `aclInit`.
+/// The report so far: misuse since `aclInit`, leaks of the devices that were reset, and everything that is
+/// alive now. After `aclFinalize` it stays as it was then, until the next `aclInit`.
 pub fn report() -> Report {
     let alive = simulator::running().map(|simulator| simulator.alive(None)).unwrap_or_default();
     let mut report = HISTORY.lock().clone();

@@ -1,7 +1,7 @@
 //! The machine between `aclInit` and `aclFinalize`, and everything on it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -15,6 +15,7 @@ use crate::fault;
 use crate::graph::{self, Graph};
 use crate::handle::{Kind, Registry};
 use crate::host_memory::HostMemory;
+use crate::notify::Notify;
 use crate::report::{self, Leak, Resource};
 use crate::stream::Stream;
 
@@ -26,6 +27,7 @@ pub(crate) struct Simulator {
     pub streams: Registry<Stream>,
     pub events: Registry<Event>,
     pub graphs: Registry<Graph>,
+    pub notifies: Registry<Notify>,
     pub host_memory: HostMemory,
     pub subscriptions: Subscriptions,
     pub settings: Settings,
@@ -35,13 +37,8 @@ pub(crate) struct Simulator {
 pub(crate) struct Settings {
     /// Seconds that a task waits for an event; 0 is for ever.
     pub wait_timeout: AtomicU32,
-    /// Microseconds that an operator may take.
-    pub execute_timeout: AtomicU64,
     pub parameters: Mutex<std::collections::HashMap<ascendcl_sys::aclSysParamOpt, i64>>,
 }
-
-/// What operators may take by default, in microseconds (AscendCL docs: execution control, Atlas A2 and A3).
-const EXECUTE_TIMEOUT: u64 = 1_091_000_000;
 
 static RUNNING: RwLock<Option<Arc<Simulator>>> = RwLock::new(None);
 /// How often `aclInit` was called; held while the machine starts or stops.
@@ -83,13 +80,10 @@ pub(crate) fn start() -> Result {
         streams: Registry::new(Kind::Stream),
         events: Registry::new(Kind::Event),
         graphs: Registry::new(Kind::Graph),
+        notifies: Registry::new(Kind::Notify),
         host_memory: HostMemory::default(),
         subscriptions: Subscriptions::default(),
-        settings: Settings {
-            wait_timeout: AtomicU32::new(0),
-            execute_timeout: AtomicU64::new(EXECUTE_TIMEOUT),
-            parameters: Mutex::default(),
-        },
+        settings: Settings { wait_timeout: AtomicU32::new(0), parameters: Mutex::default() },
     };
     report::clear();
     tracing::info!(
@@ -215,6 +209,9 @@ impl Simulator {
         for graph in self.graphs.all() {
             add(graph.device, Resource::Graph(graph.id));
         }
+        for notify in self.notifies.all() {
+            add(notify.device.id, Resource::Notify(notify.id));
+        }
         leaks
     }
 
@@ -236,6 +233,9 @@ impl Simulator {
         }
         for graph in self.graphs.all().iter().filter(|graph| graph.device == id) {
             let _ = self.graphs.remove(graph.handle.pointer());
+        }
+        for notify in self.notifies.all().iter().filter(|notify| notify.device.id == id) {
+            let _ = self.notifies.remove(notify.handle.pointer());
         }
         self.host_memory.clear(id);
         device.memory.clear();

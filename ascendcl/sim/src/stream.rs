@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ascendcl_sys::ACL_ERROR_RT_TASK_TIMEOUT;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::callback::Way;
@@ -100,11 +101,20 @@ pub(crate) fn last_task() -> u32 {
 }
 
 impl Stream {
-    pub(crate) fn new(device: &Arc<Device>, context: Handle, failure: &Arc<Failure>, making: Making) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        device: &Arc<Device>,
+        context: Handle,
+        failure: &Arc<Failure>,
+        making: Making,
+    ) -> Result<Arc<Self>> {
         Self::make(device, context, failure, making, false)
     }
 
-    pub(crate) fn new_default(device: &Arc<Device>, context: Handle, failure: &Arc<Failure>) -> Result<Arc<Self>> {
+    pub(crate) fn new_default(
+        device: &Arc<Device>,
+        context: Handle,
+        failure: &Arc<Failure>,
+    ) -> Result<Arc<Self>> {
         Self::make(device, context, failure, Making::default(), true)
     }
 
@@ -248,8 +258,8 @@ impl Stream {
         self.queue.lock().submitted
     }
 
-    /// Waits until the task of a ticket and all before it have ended, and answers with the first error that no
-    /// synchronization has reported yet.
+    /// Waits until the task of a ticket and all before it have ended, and answers with the first error that
+    /// no synchronization has reported yet.
     pub(crate) fn wait(&self, ticket: u64, deadline: Option<Instant>) -> Result {
         spin(|| self.finished.load(Ordering::Acquire) >= ticket);
         let mut queue = self.queue.lock();
@@ -405,7 +415,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Throws away what is queued, and ends the running task if it only waits; waits for its end if `patient`.
+    /// Throws away what is queued, and ends the running task if it only waits; waits for its end if
+    /// `patient`.
     pub(crate) fn abort(&self, patient: bool) {
         let mut queue = self.queue.lock();
         queue.aborting = true;
@@ -466,6 +477,16 @@ impl Stream {
             crate::signal::Waited::TimedOut => {
                 Err(failure!(ACL_ERROR_RT_TASK_TIMEOUT, "a task of stream {} waited too long", self.id))
             }
+        }
+    }
+}
+
+impl Stream {
+    /// Lets the running task sleep, unless it is interrupted.
+    pub(crate) fn pause(&self, time: Duration) -> Result {
+        match self.block_on(&Arc::default(), Some(time)) {
+            Err(error) if error.code == ACL_ERROR_RT_TASK_TIMEOUT => Ok(()),
+            outcome => outcome.map(drop),
         }
     }
 }

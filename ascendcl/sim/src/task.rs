@@ -21,15 +21,29 @@ pub(crate) enum Task {
     /// Takes the time for an event.
     Record(Arc<Signal>),
     /// Waits for what an event was recorded as when the wait was queued.
-    Wait { signal: Arc<Signal>, event: Arc<Event>, timeout: Option<Duration> },
+    Wait {
+        signal: Arc<Signal>,
+        event: Arc<Event>,
+        timeout: Option<Duration>,
+    },
     /// Takes an event back to its state before the first record.
     Reset(Arc<Event>),
     /// Records an event outside the graph that the task belongs to.
     RecordExternal(Arc<Event>),
     /// Waits for an event outside the graph that the task belongs to.
     WaitExternal(Arc<Event>),
+    /// Anything else.
+    Other {
+        /// What graphs call it.
+        name: &'static str,
+        run: Arc<dyn Fn(&Stream) -> Result + Send + Sync>,
+    },
     /// Asks a thread of the program to call a function.
-    Callback { call: Call, inbox: Arc<Inbox>, blocks: bool },
+    Callback {
+        call: Call,
+        inbox: Arc<Inbox>,
+        blocks: bool,
+    },
     /// Calls a function of the program.
     HostFunction(Call),
     Graph(Arc<Graph>),
@@ -38,6 +52,11 @@ pub(crate) enum Task {
 }
 
 impl Task {
+    /// A task of any other kind.
+    pub(crate) fn other(name: &'static str, run: impl Fn(&Stream) -> Result + Send + Sync + 'static) -> Self {
+        Self::Other { name, run: Arc::new(run) }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Copy(_) => "MEMCPY",
@@ -48,7 +67,7 @@ impl Task {
             Self::Callback { .. } => "CALLBACK",
             Self::HostFunction(_) => "HOST_FUNC",
             Self::Graph(_) => "MODEL_EXECUTE",
-            Self::Order(name) => name,
+            Self::Other { name, .. } | Self::Order(name) => name,
         }
     }
 
@@ -80,6 +99,7 @@ impl Task {
                 Some(signal) => stream.block_on(&signal, None).map(drop),
                 None => Ok(()),
             },
+            Self::Other { run, .. } => run(stream),
             Self::Callback { call, inbox, blocks } => {
                 let signal = inbox.deliver(*call)?;
                 if *blocks { stream.block_on(&signal, None).map(drop) } else { Ok(()) }

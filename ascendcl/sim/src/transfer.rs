@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ascendcl_sys::{
-    ACL_MEMCPY_DEFAULT, ACL_MEMCPY_DEVICE_TO_DEVICE, ACL_MEMCPY_DEVICE_TO_HOST, ACL_MEMCPY_HOST_TO_BUF_TO_DEVICE,
-    ACL_MEMCPY_HOST_TO_DEVICE, ACL_MEMCPY_HOST_TO_HOST, ACL_MEMCPY_INNER_DEVICE_TO_DEVICE,
-    ACL_MEMCPY_INTER_DEVICE_TO_DEVICE, aclrtMemcpyKind,
+    ACL_MEMCPY_DEFAULT, ACL_MEMCPY_DEVICE_TO_DEVICE, ACL_MEMCPY_DEVICE_TO_HOST,
+    ACL_MEMCPY_HOST_TO_BUF_TO_DEVICE, ACL_MEMCPY_HOST_TO_DEVICE, ACL_MEMCPY_HOST_TO_HOST,
+    ACL_MEMCPY_INNER_DEVICE_TO_DEVICE, ACL_MEMCPY_INTER_DEVICE_TO_DEVICE, aclrtMemcpyKind,
 };
 
 use crate::device::Device;
@@ -29,8 +29,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// What is at an address. Device memory must be the memory of `device`, or of one that it has peer access to.
-    pub(crate) fn find(simulator: &Simulator, device: &Device, address: usize, length: usize) -> Result<Self> {
+    /// What is at an address. Device memory must be the memory of `device`, or of one that it has peer access
+    /// to.
+    pub(crate) fn find(
+        simulator: &Simulator,
+        device: &Device,
+        address: usize,
+        length: usize,
+    ) -> Result<Self> {
         if let Some(owner) = simulator.owner(address) {
             if owner.id != device.id && !device.state.lock().peers.contains(&owner.id) {
                 return Err(misuse!(
@@ -69,7 +75,7 @@ impl Place {
             Self::Device { device, span } => device.memory.reach(span).ok_or_else(|| {
                 misuse!(
                     ACL_ERROR_RT_SYS_DMA,
-                    "the task touches device memory that was freed while it was queued ({:#x} bytes into device {})",
+                    "the task touches device memory that was freed while it was queued ({:#x} of device {})",
                     span.offset,
                     device.id
                 )
@@ -82,6 +88,36 @@ impl Place {
             Self::Pageable { address } => Ok(*address),
             Self::Staged(block) => Ok(block.address()),
         }
+    }
+}
+
+impl Place {
+    /// The bytes, of which there must be as many as were asked for when the place was found.
+    pub(crate) fn read(&self, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        // SAFETY: As in `Transfer::run`.
+        unsafe { raw::copy(bytes.as_mut_ptr().expose_provenance(), self.reach()?, length) };
+        Ok(bytes)
+    }
+
+    /// Writes bytes, of which there must be no more than were asked for when the place was found.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result {
+        // SAFETY: As in `Transfer::run`.
+        unsafe { raw::copy(self.reach()?, bytes.as_ptr().expose_provenance(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Writes eight bytes.
+    pub(crate) fn write_value(&self, value: u64) -> Result {
+        // SAFETY: As in `Transfer::run`; the place has eight bytes, at a multiple of eight.
+        unsafe { raw::store(self.reach()?, value) };
+        Ok(())
+    }
+
+    /// Reads eight bytes.
+    pub(crate) fn read_value(&self) -> Result<u64> {
+        // SAFETY: As in `write_value`.
+        Ok(unsafe { raw::load(self.reach()?) })
     }
 }
 
@@ -118,14 +154,15 @@ impl Request {
 
     /// Checks the pointers and the kind, for a copy that `device` carries out.
     pub(crate) fn resolve(&self, simulator: &Simulator, device: &Device) -> Result<Transfer> {
-        let extent = |pitch: usize| {
-            (self.height - 1).checked_mul(pitch).and_then(|rows| rows.checked_add(self.width))
-        };
+        let extent =
+            |pitch: usize| (self.height - 1).checked_mul(pitch).and_then(|rows| rows.checked_add(self.width));
         let too_large = || misuse!(ACL_ERROR_RT_PARAM_INVALID, "the copy is larger than any memory");
         let to_length = extent(self.to_pitch).ok_or_else(too_large)?;
         let from_length = extent(self.from_pitch).ok_or_else(too_large)?;
-        let to = Place::find(simulator, device, self.to, to_length).map_err(|e| e.about("the destination"))?;
-        let from = Place::find(simulator, device, self.from, from_length).map_err(|e| e.about("the source"))?;
+        let to =
+            Place::find(simulator, device, self.to, to_length).map_err(|e| e.about("the destination"))?;
+        let from =
+            Place::find(simulator, device, self.from, from_length).map_err(|e| e.about("the source"))?;
         check_kind(self.kind, &to, &from)?;
         Ok(Transfer {
             to,
@@ -189,7 +226,8 @@ impl Transfer {
         let block = HostBlock::new(length).ok_or_else(|| {
             failure!(ACL_ERROR_RT_MEMORY_ALLOCATION, "the host has no {length} bytes to stage the copy in")
         })?;
-        // SAFETY: The block was just allocated for that many bytes; the program lends the source to this call.
+        // SAFETY: The block was just allocated for that many bytes; the program lends the source to this
+        // call.
         unsafe { raw::copy(block.address(), self.from.reach()?, length) };
         self.from = Place::Staged(Arc::new(block));
         Ok(self)
@@ -201,8 +239,9 @@ impl Transfer {
         }
         let (to, from) = (self.to.reach()?, self.from.reach()?);
         let rows = if self.width == self.to_pitch && self.width == self.from_pitch {
-            // SAFETY: Device memory is mapped as long as `Place` holds its device, page-locked memory as long as it
-            // holds the block; both ranges were checked against it. Pageable memory is the program's promise.
+            // SAFETY: Device memory is mapped as long as `Place` holds its device, page-locked memory as long
+            // as it holds the block; both ranges were checked against it. Pageable memory is the program's
+            // promise.
             unsafe { raw::copy(to, from, self.width * self.height) };
             0
         } else {

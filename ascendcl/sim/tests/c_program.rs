@@ -1,4 +1,6 @@
-//! A C program, compiled against the headers and linked with the shared library under the names that programs link.
+//! A C program, compiled against the headers and linked with the shared library under the names that programs
+//! link.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::env;
 use std::os::unix::fs::symlink;
@@ -48,15 +50,13 @@ fn run(program: &Path, toolkit: &Path, variables: &[(&str, &str)]) -> (bool, Str
         command.env_remove(format!("ASCENDCL_SIM_{name}"));
     }
     let output = command.env("LD_LIBRARY_PATH", toolkit).envs(variables.iter().copied()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.success(), text)
 }
 
-const MACHINE: [(&str, &str); 3] = [
-    ("ASCENDCL_SIM_DEVICES", "3"),
-    ("ASCENDCL_SIM_SOC", "Ascend910_9391"),
-    ("ASCENDCL_SIM_MEMORY", "1"),
-];
+const MACHINE: [(&str, &str); 3] =
+    [("ASCENDCL_SIM_DEVICES", "3"), ("ASCENDCL_SIM_SOC", "Ascend910_9391"), ("ASCENDCL_SIM_MEMORY", "1")];
 
 #[test]
 fn a_c_program_runs_under_both_names_of_the_library() {

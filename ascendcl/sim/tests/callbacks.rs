@@ -1,4 +1,5 @@
 //! Callbacks in stream order.
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
@@ -62,10 +63,7 @@ fn callbacks_run_in_the_thread_that_is_subscribed() {
     let (id, ends, thread) = reporter();
     ok!(aclrtSubscribeReport(id, stream));
     fails!(ACL_ERROR_RT_STREAM_SUBSCRIBE, aclrtSubscribeReport(id, stream));
-    fails!(
-        ACL_ERROR_RT_STREAM_SUBSCRIBE,
-        aclrtLaunchHostFunc(stream, Some(count), pointer(&counter))
-    );
+    fails!(ACL_ERROR_RT_STREAM_SUBSCRIBE, aclrtLaunchHostFunc(stream, Some(count), pointer(&counter)));
     for _ in 0..5 {
         assert_eq!(launch(ACL_CALLBACK_BLOCK), ACL_SUCCESS);
     }

@@ -1,4 +1,5 @@
 //! Faults on demand, from Rust.
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
@@ -31,8 +32,7 @@ fn a_copy_fails_at_the_call() {
     let device = TestDevice::take();
     let memory = malloc(1);
     let byte = 7u8;
-    let copy =
-        || code!(aclrtMemcpy(memory, 1, (&raw const byte).cast(), 1, ACL_MEMCPY_HOST_TO_DEVICE));
+    let copy = || code!(aclrtMemcpy(memory, 1, (&raw const byte).cast(), 1, ACL_MEMCPY_HOST_TO_DEVICE));
     let guard = fault::inject(device.0 as u32, Fault::Copy { nth: 1 });
     assert_eq!(copy(), ACL_ERROR_RT_DRV_INTERNAL_ERROR);
     assert_eq!(copy(), ACL_SUCCESS);

@@ -1,4 +1,5 @@
 //! Capture and replay of streams' work.
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
@@ -114,7 +115,8 @@ fn streams_fork_and_join() {
     let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
     ok!(aclmdlRIDebugJsonPrint(graph, c_path.as_ptr(), 0));
     let text = std::fs::read_to_string(path).unwrap();
-    let names: Vec<&str> = text.split("\"name\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let names: Vec<&str> =
+        text.split("\"name\":\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
     let expected = ["MEMSET", "EVENT_RECORD", "EVENT_WAIT", "MEMCPY", "EVENT_RECORD", "EVENT_WAIT", "MEMSET"];
     assert_eq!(names, expected);
     fails!(ACL_ERROR_RT_FILE_WRITE, aclmdlRIDebugJsonPrint(graph, c"/no/such/place".as_ptr(), 0));

@@ -1,4 +1,5 @@
 //! Start and end of the process's use, which is one for all threads; hence one test.
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
@@ -17,6 +18,15 @@ fn the_life_of_a_process() {
         assert_eq!(acl.aclrtSetDevice(0).unwrap(), ACL_ERROR_UNINITIALIZE);
         assert_eq!(acl.aclFinalize().unwrap(), ACL_ERROR_REPEAT_FINALIZE);
         assert!(acl.aclrtGetSocName().unwrap().is_null());
+
+        // A machine without devices.
+        ascendcl_sim::configure(SimConfig { devices: 0, ..SimConfig::default() }).unwrap();
+        assert_eq!(acl.aclInit(ptr::null()).unwrap(), ACL_SUCCESS);
+        assert_eq!(acl.aclrtGetDeviceCount(&mut count).unwrap(), ACL_SUCCESS);
+        assert_eq!(count, 0);
+        assert_eq!(acl.aclrtSetDevice(0).unwrap(), ACL_ERROR_RT_INVALID_DEVICEID);
+        assert!(acl.aclrtGetSocName().unwrap().is_null());
+        assert_eq!(acl.aclFinalize().unwrap(), ACL_SUCCESS);
 
         let unknown = SimConfig { soc: "Ascend999".into(), ..SimConfig::default() };
         assert!(matches!(ascendcl_sim::configure(unknown), Err(ConfigError::UnknownSoc { .. })));

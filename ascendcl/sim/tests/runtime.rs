@@ -1,86 +1,15 @@
-//! Devices, contexts, streams, memory, copies and events as programs use them.
+//! Devices, contexts, streams and events as programs use them.
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ascendcl_sys::*;
 use common::*;
-
-#[test]
-fn copies_go_there_and_back() {
-    let device = TestDevice::take();
-    let bytes: Vec<u8> = (0..100_000u32).map(|i| (i * 7 + i / 256) as u8).collect();
-    let (first, second) = (malloc(bytes.len()), malloc(bytes.len()));
-    upload(first, &bytes);
-    ok!(aclrtMemcpy(second, bytes.len(), first, bytes.len(), ACL_MEMCPY_DEVICE_TO_DEVICE));
-    assert_eq!(download(second, bytes.len()), bytes);
-    ok!(aclrtFree(first));
-    ok!(aclrtFree(second));
-    assert!(device.report().is_clean(), "{}", device.report());
-}
-
-#[test]
-fn host_to_host_is_a_plain_copy() {
-    let _device = TestDevice::take();
-    let (from, mut to) = ([1u8, 2, 3], [0u8; 3]);
-    ok!(aclrtMemcpy(to.as_mut_ptr().cast(), 3, from.as_ptr().cast(), 3, ACL_MEMCPY_HOST_TO_HOST));
-    assert_eq!(to, from);
-    let stream = stream();
-    fails!(
-        ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
-        aclrtMemcpyAsync(to.as_mut_ptr().cast(), 3, from.as_ptr().cast(), 3, ACL_MEMCPY_HOST_TO_HOST, stream)
-    );
-}
-
-#[test]
-fn rows_are_copied_with_their_pitches() {
-    let _device = TestDevice::take();
-    let stream = stream();
-    let device = malloc(5 * 16);
-    ok!(aclrtMemset(device, 80, 0xEE, 80));
-    let host = pinned(5 * 10);
-    for i in 0..50 {
-        // SAFETY: The block has 50 bytes.
-        unsafe { host.add(i).write(i as u8) };
-    }
-    ok!(aclrtMemcpy2dAsync(device, 16, host.cast(), 10, 8, 5, ACL_MEMCPY_HOST_TO_DEVICE, stream));
-    ok!(aclrtSynchronizeStream(stream));
-    let expected: Vec<u8> = (0..80)
-        .map(|i| if i % 16 < 8 { (i / 16 * 10 + i % 16) as u8 } else { 0xEE })
-        .collect();
-    assert_eq!(download(device, 80), expected);
-    let mut back = [0u8; 40];
-    ok!(aclrtMemcpy2d(back.as_mut_ptr().cast(), 8, device, 16, 8, 5, ACL_MEMCPY_DEVICE_TO_HOST));
-    assert_eq!(back[8..16], [10, 11, 12, 13, 14, 15, 16, 17]);
-    fails!(
-        ACL_ERROR_INVALID_PARAM,
-        aclrtMemcpy2d(back.as_mut_ptr().cast(), 4, device, 16, 8, 5, ACL_MEMCPY_DEVICE_TO_HOST)
-    );
-}
-
-#[test]
-fn fills_fill_bytes_and_words() {
-    let _device = TestDevice::take();
-    let stream = stream();
-    let memory = malloc(64);
-    ok!(aclrtMemsetAsync(memory, 64, 0x1AB, 64, stream));
-    ok!(aclrtMemsetD32Async(memory, 64, 0x0403_0201, 3, stream));
-    ok!(aclrtSynchronizeStream(stream));
-    let mut expected = vec![0xAB; 64];
-    expected[..12].copy_from_slice(&[1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);
-    assert_eq!(download(memory, 64), expected);
-    let host = pinned(8);
-    ok!(aclrtMemsetD32(host.cast(), 8, 0x0807_0605, 2));
-    // SAFETY: The block has 8 bytes.
-    assert_eq!(unsafe { host.cast::<[u8; 8]>().read() }, [5, 6, 7, 8, 5, 6, 7, 8]);
-    fails!(ACL_ERROR_INVALID_PARAM, aclrtMemsetD32(memory, 64, 0, 17));
-    let mut local = [0u8; 8];
-    fails!(ACL_ERROR_RT_INVALID_MEMORY_TYPE, aclrtMemset(local.as_mut_ptr().cast(), 8, 0, 8));
-}
 
 #[test]
 fn streams_run_in_order_and_alongside_the_host() {
@@ -104,41 +33,6 @@ fn streams_run_in_order_and_alongside_the_host() {
     assert_eq!(unsafe { host.cast::<[u8; 4]>().read() }, [9; 4]);
     ok!(aclrtStreamQuery(stream, &mut status));
     assert_eq!(status, ACL_STREAM_STATUS_COMPLETE);
-}
-
-#[test]
-fn synchronous_copies_do_not_wait_for_streams() {
-    let _device = TestDevice::take();
-    let stream = stream();
-    let memory = malloc(1);
-    upload(memory, &[1]);
-    let gate = Gate::close_on(stream);
-    ok!(aclrtMemsetAsync(memory, 1, 2, 1, stream));
-    assert_eq!(download(memory, 1), [1]);
-    gate.open();
-    ok!(aclrtSynchronizeStream(stream));
-    assert_eq!(download(memory, 1), [2]);
-}
-
-#[test]
-fn pageable_copies_wait_and_staged_ones_do_not() {
-    let _device = TestDevice::take();
-    let stream = stream();
-    let memory = malloc(8);
-    let gate = Gate::close_on(stream);
-    let mut source = [7u8; 8];
-    let kind = ACL_MEMCPY_HOST_TO_BUF_TO_DEVICE;
-    ok!(aclrtMemcpyAsync(memory, 8, source.as_ptr().cast(), 8, kind, stream));
-    source.fill(0);
-    let opener = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(20));
-        gate.open();
-    });
-    let mut result = [0u8; 8];
-    // Behind the gate, so that the copy could not have been made before the call returned.
-    ok!(aclrtMemcpyAsync(result.as_mut_ptr().cast(), 8, memory, 8, ACL_MEMCPY_DEVICE_TO_HOST, stream));
-    assert_eq!(result, [7; 8]);
-    opener.join().unwrap();
 }
 
 #[test]
@@ -377,115 +271,6 @@ fn versions_are_told() {
 }
 
 #[test]
-fn memory_is_counted_and_limited() {
-    let _device = TestDevice::take();
-    let (mut free, mut total) = (0, 0);
-    ok!(aclrtGetMemInfo(ACL_HBM_MEM, &mut free, &mut total));
-    assert_eq!((free as u64, total as u64), (MEMORY, MEMORY));
-    let mut memory = ptr::null_mut();
-    fails!(
-        ACL_ERROR_RT_MEMORY_ALLOCATION,
-        aclrtMalloc(&mut memory, MEMORY as usize, ACL_MEM_MALLOC_HUGE_FIRST)
-    );
-    // 2 MiB are rounded up with the padding to 4.
-    let huge = malloc(2 << 20);
-    let small = malloc(1000);
-    ok!(aclrtGetMemInfo(ACL_HBM_MEM, &mut free, &mut total));
-    assert_eq!(free as u64, MEMORY - (4 << 20) - 4096);
-    let mut attributes = aclrtPtrAttributes {
-        location: aclrtMemLocation { id: 99, type_: ACL_MEM_LOCATION_TYPE_HOST },
-        pageSize: 0,
-        rsv: [0; 4],
-    };
-    ok!(aclrtPointerGetAttributes(huge, &mut attributes));
-    assert_eq!((attributes.location.type_, attributes.pageSize), (ACL_MEM_LOCATION_TYPE_DEVICE, 2 << 20));
-    ok!(aclrtPointerGetAttributes(small, &mut attributes));
-    assert_eq!(attributes.pageSize, 4096);
-    ok!(aclrtPointerGetAttributes((&raw const free).cast(), &mut attributes));
-    assert_eq!(attributes.location.type_, ACL_MEM_LOCATION_TYPE_UNREGISTERED);
-    ok!(aclrtFree(huge));
-    ok!(aclrtFree(small));
-    ok!(aclrtGetMemInfo(ACL_HBM_MEM_HUGE, &mut free, &mut total));
-    assert_eq!(free as u64, MEMORY);
-    assert_eq!((huge.addr() % 512, small.addr() % 64), (0, 0));
-}
-
-#[test]
-fn freed_memory_reads_as_zeros_when_it_is_given_out_again() {
-    let _device = TestDevice::take();
-    let first = malloc(4096);
-    upload(first, &[9; 4096]);
-    ok!(aclrtFree(first));
-    let second = malloc(4096);
-    assert_eq!(first, second);
-    assert_eq!(download(second, 4096), [0; 4096]);
-}
-
-#[test]
-fn memory_of_another_device_needs_peer_access() {
-    let (first, second) = (TestDevice::take(), TestDevice::take());
-    let there = malloc(16);
-    upload(there, &[5; 16]);
-    ok!(aclrtSetDevice(first.0));
-    let here = malloc(16);
-    let copy = || code!(aclrtMemcpy(here, 16, there, 16, ACL_MEMCPY_DEVICE_TO_DEVICE));
-    assert_eq!(copy(), ACL_ERROR_RT_PARAM_INVALID);
-    let mut possible = 0;
-    ok!(aclrtDeviceCanAccessPeer(&mut possible, first.0, second.0));
-    assert_eq!(possible, 1);
-    fails!(ACL_ERROR_INVALID_PARAM, aclrtDeviceEnablePeerAccess(first.0, 0));
-    ok!(aclrtDeviceEnablePeerAccess(second.0, 0));
-    assert_eq!(copy(), ACL_SUCCESS);
-    assert_eq!(download(here, 16), [5; 16]);
-    ok!(aclrtDeviceDisablePeerAccess(second.0));
-    assert_eq!(copy(), ACL_ERROR_RT_PARAM_INVALID);
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtFree(there));
-}
-
-#[test]
-fn batches_have_one_direction() {
-    let _device = TestDevice::take();
-    let host = aclrtMemLocation { id: 0, type_: ACL_MEM_LOCATION_TYPE_HOST };
-    let device = aclrtMemLocation { id: 0, type_: ACL_MEM_LOCATION_TYPE_DEVICE };
-    let mut attribute = aclrtMemcpyBatchAttr { dstLoc: device, srcLoc: host, rsv: [0; 16] };
-    let (a, b) = (malloc(3), malloc(4));
-    let (x, y) = ([1u8, 2, 3], [4u8, 5, 6, 7]);
-    let mut dsts = [a, b];
-    let mut srcs = [x.as_ptr().cast_mut().cast::<c_void>(), y.as_ptr().cast_mut().cast()];
-    let (mut most, mut sizes, mut starts, mut fail) = ([3usize, 4], [3usize, 4], [0usize], 0usize);
-    ok!(aclrtMemcpyBatch(
-        dsts.as_mut_ptr(),
-        most.as_mut_ptr(),
-        srcs.as_mut_ptr(),
-        sizes.as_mut_ptr(),
-        2,
-        &mut attribute,
-        starts.as_mut_ptr(),
-        1,
-        &mut fail,
-    ));
-    assert_eq!((download(a, 3), download(b, 4)), (x.to_vec(), y.to_vec()));
-    assert_eq!(fail, usize::MAX);
-    let mut mixed = [attribute, aclrtMemcpyBatchAttr { dstLoc: host, srcLoc: device, rsv: [0; 16] }];
-    let mut starts = [0usize, 1];
-    fails!(
-        ACL_ERROR_INVALID_PARAM,
-        aclrtMemcpyBatch(
-            dsts.as_mut_ptr(),
-            most.as_mut_ptr(),
-            srcs.as_mut_ptr(),
-            sizes.as_mut_ptr(),
-            2,
-            mixed.as_mut_ptr(),
-            starts.as_mut_ptr(),
-            2,
-            &mut fail,
-        )
-    );
-    assert_eq!(fail, 1);
-}
-
-#[test]
 fn an_abort_throws_work_away() {
     let _device = TestDevice::take();
     let (first, second) = (stream(), stream());
@@ -553,4 +338,83 @@ fn what_is_not_simulated_says_so() {
     fails!(ACL_ERROR_API_NOT_SUPPORT, aclrtMemPoolCreate(&mut pool, ptr::null()));
     assert!(message().contains("aclrtMemPoolCreate"));
     assert!(FUNCTIONS.iter().all(|function| ACL.is_available(function.name)));
+}
+
+#[test]
+fn a_notify_lets_one_wait_through() {
+    let _device = TestDevice::take();
+    let (first, second) = (stream(), stream());
+    let mut notify = aclrtNotify::null();
+    ok!(aclrtCreateNotify(&mut notify, 0));
+    ok!(aclrtRecordNotify(notify, first));
+    ok!(aclrtWaitAndResetNotify(notify, second, 0));
+    ok!(aclrtSynchronizeStreamWithTimeout(second, 5000));
+    // It was taken down, unlike an event.
+    ok!(aclrtWaitAndResetNotify(notify, second, 1));
+    fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(second, 20));
+    fails!(ACL_ERROR_RT_TASK_TIMEOUT, aclrtSynchronizeStream(second));
+    ok!(aclrtWaitAndResetNotify(notify, second, 0));
+    ok!(aclrtRecordNotify(notify, first));
+    ok!(aclrtSynchronizeStreamWithTimeout(second, 5000));
+    ok!(aclrtDestroyNotify(notify));
+    fails!(ACL_ERROR_RT_INVALID_HANDLE, aclrtRecordNotify(notify, first));
+}
+
+#[test]
+fn streams_wait_for_values_in_memory() {
+    let _device = TestDevice::take();
+    let (first, second) = (stream(), stream());
+    let memory = malloc(16);
+    // What waits, what is not enough, what is.
+    for (flag, value, before, after) in [
+        (ACL_STREAM_WAIT_VALUE_GEQ, 5, 4u64, 6u64),
+        (ACL_STREAM_WAIT_VALUE_EQ, 5, 6, 5),
+        (ACL_STREAM_WAIT_VALUE_AND, 0b0110, 0b1001, 0b0011),
+        (ACL_STREAM_WAIT_VALUE_NOR, 1, u64::MAX, u64::MAX - 2),
+    ] {
+        ok!(aclrtValueWrite(memory, before, 0, first));
+        ok!(aclrtSynchronizeStream(first));
+        ok!(aclrtValueWait(memory, value, flag, second));
+        fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(second, 10));
+        ok!(aclrtValueWrite(memory, after, 0, first));
+        ok!(aclrtSynchronizeStreamWithTimeout(second, 5000));
+        assert_eq!(download(memory, 8), after.to_ne_bytes());
+    }
+    ok!(aclrtValueWait(memory, 1, ACL_STREAM_WAIT_VALUE_EQ, second));
+    ok!(aclrtStreamAbort(second));
+    let shifted = memory.wrapping_byte_add(4);
+    fails!(ACL_ERROR_RT_ADDR_UNALIGNED, aclrtValueWrite(shifted, 0, 0, first));
+    fails!(ACL_ERROR_INVALID_PARAM, aclrtValueWait(memory, 0, 4, first));
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtValueWrite(memory.wrapping_byte_add(16), 0, 0, first));
+}
+
+#[test]
+fn an_event_can_be_reset_if_it_was_made_for_it() {
+    let _device = TestDevice::take();
+    let (first, second) = (stream(), stream());
+    let mut event = aclrtEvent::null();
+    ok!(aclrtCreateEventWithFlag(&mut event, ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE));
+    let gate = Gate::close_on(first);
+    ok!(aclrtRecordEvent(event, first));
+    ok!(aclrtStreamWaitEvent(second, event));
+    let mut waiting = ACL_EVENT_WAIT_STATUS_RESERVED;
+    ok!(aclrtQueryEventWaitStatus(event, &mut waiting));
+    assert_eq!(waiting, ACL_EVENT_WAIT_STATUS_NOT_READY);
+    let mut status = ACL_EVENT_STATUS_RESERVED;
+    ok!(aclrtQueryEvent(event, &mut status));
+    assert_eq!(status, ACL_EVENT_STATUS_NOT_READY);
+    gate.open();
+    ok!(aclrtSynchronizeStream(second));
+    ok!(aclrtQueryEventWaitStatus(event, &mut waiting));
+    assert_eq!(waiting, ACL_EVENT_WAIT_STATUS_COMPLETE);
+    let mut time = 0;
+    ok!(aclrtEventGetTimestamp(event, &mut time));
+    ok!(aclrtResetEvent(event, second));
+    ok!(aclrtSynchronizeStream(second));
+    fails!(ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID, aclrtEventGetTimestamp(event, &mut time));
+    let plain = common::event();
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtResetEvent(plain, second));
+    let extended = event_with(ACL_EVENT_SYNC);
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtQueryEvent(extended, &mut status));
+    fails!(ACL_ERROR_INVALID_PARAM, aclrtCreateEventExWithFlag(&mut event, 0x1000));
 }

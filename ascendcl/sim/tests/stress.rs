@@ -1,4 +1,5 @@
 //! Many streams, events and threads at once.
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
@@ -18,8 +19,8 @@ impl Numbers {
     }
 }
 
-/// Chains of copies hop between streams, tied together by events that are recorded again and again; the value at the
-/// end of a chain is right only if every wait took effect.
+/// Chains of copies hop between streams, tied together by events that are recorded again and again; the value
+/// at the end of a chain is right only if every wait took effect.
 #[test]
 fn chains_of_copies_across_streams_keep_their_order() {
     let device = TestDevice::take();
@@ -87,7 +88,9 @@ fn threads_share_a_device() {
                         0 => {
                             let size = 1 + numbers.below(300_000);
                             let mut address = ptr::null_mut();
-                            if code!(aclrtMalloc(&mut address, size, ACL_MEM_MALLOC_HUGE_FIRST)) == ACL_SUCCESS {
+                            if code!(aclrtMalloc(&mut address, size, ACL_MEM_MALLOC_HUGE_FIRST))
+                                == ACL_SUCCESS
+                            {
                                 let mark = address.addr() as u8;
                                 ok!(aclrtMemset(address, size, mark.into(), size));
                                 held.push((address, size, mark));

@@ -115,10 +115,7 @@ fn unknown_shapes_have_ranges_and_no_size() {
     let mut ranges = [[16, 16], [1, 128], [5, 5]];
     assert_eq!(call!(acl.aclSetTensorShapeRange(desc, 3, ranges.as_mut_ptr())), ACL_SUCCESS);
     assert_eq!(range(1), [1, 128]);
-    assert_eq!(
-        call!(acl.aclGetTensorDescDimRange(desc, 1, 1, [0, 0].as_mut_ptr())),
-        ACL_ERROR_INVALID_PARAM
-    );
+    assert_eq!(call!(acl.aclGetTensorDescDimRange(desc, 1, 1, [0, 0].as_mut_ptr())), ACL_ERROR_INVALID_PARAM);
     assert_eq!(call!(acl.aclSetTensorShapeRange(desc, 3, ptr::null_mut())), ACL_ERROR_INVALID_PARAM);
     call!(acl.aclDestroyTensorDesc(desc));
 

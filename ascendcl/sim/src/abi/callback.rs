@@ -41,7 +41,9 @@ abi! {
         let blocks = match block_type {
             ACL_CALLBACK_NO_BLOCK => false,
             ACL_CALLBACK_BLOCK => true,
-            _ => return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no callback of type {}", block_type.0)),
+            aclrtCallbackBlockType(other) => {
+                return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no callback of type {other}"));
+            }
         };
         let inbox = match &*stream.callbacks.lock() {
             Way::Subscribed(inbox) => std::sync::Arc::clone(inbox),
@@ -76,7 +78,10 @@ abi! {
 }
 
 fn call(function: aclrtCallback, argument: &Out<c_void>) -> Result<Call> {
-    let Some(function) = function else { return Err(misuse!(ACL_ERROR_INVALID_PARAM, "the function is null")) };
-    // SAFETY: The program hands both over to be called from another thread, which is what these functions are for.
+    let Some(function) = function else {
+        return Err(misuse!(ACL_ERROR_INVALID_PARAM, "the function is null"));
+    };
+    // SAFETY: The program hands both over to be called from another thread, which is what these functions are
+    // for.
     Ok(unsafe { Call::new(function, argument.raw()) })
 }

@@ -10,8 +10,7 @@ use crate::simulator;
 use crate::soc::Soc;
 
 /// What an Atlas A2 supports: the overflow mode Inf/NaN, bf16, and operators that come compiled.
-const ATTRIBUTES: [aclCannAttr; 3] =
-    [ACL_CANN_ATTR_INF_NAN, ACL_CANN_ATTR_BF16, ACL_CANN_ATTR_JIT_COMPILE];
+const ATTRIBUTES: [aclCannAttr; 3] = [ACL_CANN_ATTR_INF_NAN, ACL_CANN_ATTR_BF16, ACL_CANN_ATTR_JIT_COMPILE];
 
 abi! {
     /// The list lives as long as the process.

@@ -90,7 +90,8 @@ fn set_parameter(parameters: &mut HashMap<aclSysParamOpt, i64>, opt: aclSysParam
 
 fn parameter(parameters: &HashMap<aclSysParamOpt, i64>, opt: aclSysParamOpt) -> Result<i64> {
     check(opt)?;
-    parameters.get(&opt).copied().ok_or_else(|| {
-        misuse!(ACL_ERROR_RT_SYSPARAMOPT_NOT_SET, "system parameter {} was not set", opt.0)
-    })
+    parameters
+        .get(&opt)
+        .copied()
+        .ok_or_else(|| misuse!(ACL_ERROR_RT_SYSPARAMOPT_NOT_SET, "system parameter {} was not set", opt.0))
 }

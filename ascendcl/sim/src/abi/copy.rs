@@ -201,7 +201,8 @@ fn later(requests: &[Request], stream: aclrtStream) -> Result {
     let device = &scope.context.device;
     let transfers = resolve(&scope, requests)?;
     for (transfer, request) in transfers.iter().zip(requests) {
-        if request.kind == ACL_MEMCPY_HOST_TO_HOST || !(transfer.to.is_device() || transfer.from.is_device()) {
+        if request.kind == ACL_MEMCPY_HOST_TO_HOST || !(transfer.to.is_device() || transfer.from.is_device())
+        {
             return Err(failure!(
                 ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
                 "streams do not copy from host to host; aclrtMemcpy does"
@@ -273,7 +274,8 @@ impl Batch {
 
     /// The kind of each copy, which its attributes tell.
     fn kinds(&self, fail_index: Option<&Out<usize>>) -> Result<Vec<aclrtMemcpyKind>> {
-        let (attributes, starts) = (self.attrs.to_vec(self.num_attrs)?, self.attrs_indexes.to_vec(self.num_attrs)?);
+        let (attributes, starts) =
+            (self.attrs.to_vec(self.num_attrs)?, self.attrs_indexes.to_vec(self.num_attrs)?);
         let ascends = starts.windows(2).all(|pair| pair[0] < pair[1]);
         if starts[0] != 0 || !ascends || starts.last().is_some_and(|&last| last >= self.num_batches) {
             return Err(misuse!(

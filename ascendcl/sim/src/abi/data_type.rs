@@ -41,7 +41,7 @@ pub(super) fn bits(data_type: aclDataType) -> Option<usize> {
 }
 
 /// The value of a half-precision number (IEEE 754 binary16).
-fn widen(half: u16) -> f32 {
+pub(super) fn widen(half: u16) -> f32 {
     let sign = u32::from(half >> 15) << 31;
     let exponent = u32::from(half >> 10) & 0x1f;
     let fraction = u32::from(half) & 0x3ff;
@@ -56,7 +56,7 @@ fn widen(half: u16) -> f32 {
 }
 
 /// The half-precision number nearest to a value, the even one if two are.
-fn narrow(value: f32) -> u16 {
+pub(super) fn narrow(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16) as u16 & 0x8000;
     let magnitude = bits & 0x7fff_ffff;

@@ -42,7 +42,8 @@ abi! {
         Ok(())
     }
 
-    /// The last reset waits for the work of the device, then takes everything on it away and reports what was left.
+    /// The last reset waits for the work of the device, then takes everything on it away and reports what was
+    /// left.
     pub fn aclrtResetDevice(device_id: i32) {
         reset(device_id, false)
     }
@@ -81,7 +82,11 @@ abi! {
     }
 
     pub fn aclrtGetSocName() -> *const c_char, else ptr::null(); {
-        Ok(simulator::get()?.machine.soc.c_name.as_ptr())
+        let machine = simulator::get()?.machine;
+        if machine.devices == 0 {
+            return Err(failure!(ACL_ERROR_RT_NO_DEVICE, "there is no device that could have a name"));
+        }
+        Ok(machine.soc.c_name.as_ptr())
     }
 
     /// Simulated cores do nothing yet; -1 is documented for what cannot be told.

@@ -54,7 +54,7 @@ fn exception_info(info: &In<aclrtExceptionInfo>) -> Result<ExceptionInfo> {
     if info.is_null() {
         return Err(misuse!(ACL_ERROR_INVALID_PARAM, "info is null"));
     }
-    // SAFETY: A program gets such a pointer from `exception::notify` alone, where it points to this type, for the time
-    // of the callback.
+    // SAFETY: A program gets such a pointer from `exception::notify` alone, where it points to this type, for
+    // the time of the callback.
     Ok(unsafe { info.raw().cast::<ExceptionInfo>().read() })
 }

@@ -84,9 +84,10 @@ abi! {
         match flag {
             ACL_EVENT_WAIT_DEFAULT => wait(stream, event, Some(seconds.into()), false),
             ACL_EVENT_WAIT_EXTERNAL if seconds == 0 => wait(stream, event, None, true),
-            ACL_EVENT_WAIT_EXTERNAL => {
-                Err(misuse!(ACL_ERROR_INVALID_PARAM, "an external wait has no timeout, hence 0, not {seconds}"))
-            }
+            ACL_EVENT_WAIT_EXTERNAL => Err(misuse!(
+                ACL_ERROR_INVALID_PARAM,
+                "an external wait has no timeout, hence 0, not {seconds}"
+            )),
             _ => Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no way {flag} to wait for an event")),
         }
     }
@@ -204,7 +205,8 @@ fn wait(stream: aclrtStream, event: aclrtEvent, seconds: Option<u64>, external: 
             event.id
         ));
     }
-    let seconds = seconds.unwrap_or_else(|| scope.simulator.settings.wait_timeout.load(Ordering::Relaxed).into());
+    let seconds =
+        seconds.unwrap_or_else(|| scope.simulator.settings.wait_timeout.load(Ordering::Relaxed).into());
     let timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
     stream.wait_for(&event, timeout, external)
 }

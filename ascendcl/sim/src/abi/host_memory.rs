@@ -91,7 +91,8 @@ abi! {
 }
 
 fn length(size: u64) -> Result<usize> {
-    usize::try_from(size).map_err(|_| misuse!(ACL_ERROR_INVALID_PARAM, "{size} bytes are more than any memory"))
+    usize::try_from(size)
+        .map_err(|_| misuse!(ACL_ERROR_INVALID_PARAM, "{size} bytes are more than any memory"))
 }
 
 fn allocate(host_ptr: &Out<*mut c_void>, size: usize) -> Result {

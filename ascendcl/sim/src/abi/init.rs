@@ -53,7 +53,7 @@ abi! {
 
     pub fn aclsysGetVersionStr(pkg_name: *mut c_char, version_str: *mut c_char) {
         known_package(&pkg_name.text()?)?;
-        version_str.set_all(c_text::<{ ACL_PKG_VERSION_MAX_SIZE as usize }>(CANN_TEXT).into_iter().take(CANN_TEXT.len() + 1))
+        version_str.set_all(CANN_TEXT.bytes().chain([0]).map(|byte| byte as c_char))
     }
 
     /// One number for major, minor and release: 9.1.0 is 90100000.

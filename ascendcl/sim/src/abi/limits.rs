@@ -10,21 +10,20 @@ use crate::device::Device;
 use crate::error::{Result, misuse};
 use crate::simulator;
 
-/// Operators have at most this long, in microseconds; 0 asks for it.
-const MAX_EXECUTE_TIMEOUT: u64 = 1_091_000_000;
-
 abi! {
     pub fn aclrtSetOpWaitTimeout(timeout: u32) {
         simulator::get()?.settings.wait_timeout.store(timeout, Ordering::Relaxed);
         Ok(())
     }
 
-    pub fn aclrtSetOpExecuteTimeOut(timeout: u32) {
-        set_execute_timeout(u64::from(timeout) * 1_000_000)
+    /// Every limit is kept: no operators run, and nothing else is held to it.
+    pub fn aclrtSetOpExecuteTimeOut(_timeout: u32) {
+        simulator::get().map(drop)
     }
 
-    pub fn aclrtSetOpExecuteTimeOutWithMs(timeout: u32) {
-        set_execute_timeout(u64::from(timeout) * 1_000)
+    /// As `aclrtSetOpExecuteTimeOut`.
+    pub fn aclrtSetOpExecuteTimeOutWithMs(_timeout: u32) {
+        simulator::get().map(drop)
     }
 
     pub fn aclrtSetDeviceResLimit(device_id: i32, type_: aclrtDevResLimitType, value: u32) {
@@ -51,12 +50,6 @@ abi! {
         device.state.lock().cores = Device::all_cores(device.soc);
         Ok(())
     }
-}
-
-fn set_execute_timeout(microseconds: u64) -> Result {
-    let limited = if microseconds == 0 { MAX_EXECUTE_TIMEOUT } else { microseconds.min(MAX_EXECUTE_TIMEOUT) };
-    simulator::get()?.settings.execute_timeout.store(limited, Ordering::Relaxed);
-    Ok(())
 }
 
 fn core_kind(kind: aclrtDevResLimitType) -> Result<usize> {

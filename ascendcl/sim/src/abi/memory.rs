@@ -73,9 +73,11 @@ abi! {
     /// DDR is not what this device has, so that its figures are those of HBM, as documented.
     pub fn aclrtGetMemInfo(attr: aclrtMemAttr, free: *mut usize, total: *mut usize) {
         let page = match attr {
-            ACL_HBM_MEM_HUGE1G | ACL_HBM_MEM_P2P_HUGE1G | ACL_MEM_HUGE1G | ACL_MEM_P2P_HUGE1G => Page::Gigantic,
-            ACL_DDR_MEM_HUGE | ACL_HBM_MEM_HUGE | ACL_DDR_MEM_P2P_HUGE | ACL_HBM_MEM_P2P_HUGE | ACL_MEM_HUGE
-            | ACL_MEM_P2P_HUGE => Page::Huge,
+            ACL_HBM_MEM_HUGE1G | ACL_HBM_MEM_P2P_HUGE1G | ACL_MEM_HUGE1G | ACL_MEM_P2P_HUGE1G => {
+                Page::Gigantic
+            }
+            ACL_DDR_MEM_HUGE | ACL_HBM_MEM_HUGE | ACL_MEM_HUGE => Page::Huge,
+            ACL_DDR_MEM_P2P_HUGE | ACL_HBM_MEM_P2P_HUGE | ACL_MEM_P2P_HUGE => Page::Huge,
             aclrtMemAttr(other) if other <= ACL_MEM_P2P_HUGE1G.0 => Page::Normal,
             _ => return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no memory attribute {}", attr.0)),
         };
@@ -123,7 +125,8 @@ abi! {
         let address = ptr.address()?;
         let simulator = &scope.simulator;
         let (type_, id, page) = if let Some(device) = simulator.owner(address) {
-            let allocation = device.memory.offset(address).and_then(|offset| device.memory.allocation_at(offset));
+            let memory = &device.memory;
+            let allocation = memory.offset(address).and_then(|offset| memory.allocation_at(offset));
             match allocation {
                 Some(allocation) => {
                     (ACL_MEM_LOCATION_TYPE_DEVICE, device.id.cast_unsigned(), allocation.page.bytes())
@@ -170,9 +173,8 @@ fn allocate(dev_ptr: &Out<*mut c_void>, size: usize, padding: usize, Pages(first
     }
     fault::on_allocation(device.id)?;
     // A gigantic page has no room for padding, as documented.
-    let allocate = |page: Page| {
-        device.memory.allocate(size, if page == Page::Gigantic { 0 } else { padding }, page)
-    };
+    let allocate =
+        |page: Page| device.memory.allocate(size, if page == Page::Gigantic { 0 } else { padding }, page);
     let address = allocate(first).or_else(|error| second.map_or(Err(error), allocate))?;
     dev_ptr.set(std::ptr::with_exposed_provenance_mut(address))
 }
@@ -227,8 +229,13 @@ pub(super) fn check_config(cfg: &Out<aclrtMallocConfig>) -> Result {
         // SAFETY: The program says that there are as many attributes.
         let attribute = unsafe { attributes.add(index).read() };
         match attribute.attr {
-            ACL_RT_MEM_ATTR_RSV | ACL_RT_MEM_ATTR_MODULE_ID | ACL_RT_MEM_ATTR_DEVICE_ID | ACL_RT_MEM_ATTR_VA_FLAG => {}
-            other => return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no memory attribute {}", other.0)),
+            ACL_RT_MEM_ATTR_RSV
+            | ACL_RT_MEM_ATTR_MODULE_ID
+            | ACL_RT_MEM_ATTR_DEVICE_ID
+            | ACL_RT_MEM_ATTR_VA_FLAG => {}
+            other => {
+                return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no memory attribute {}", other.0));
+            }
         }
     }
     Ok(())

@@ -1,17 +1,21 @@
 //! The C functions, one file for each topic.
 //!
-//! A function is written once, inside [`abi!`]: `build.rs` finds it by its line `pub fn aclXxx(`, checks its signature
-//! against the bindings, adds it to the table of [`resolve`], and makes a stub for every function of the bindings that
-//! no file defines.
+//! A function is written once, inside [`abi!`]: `build.rs` finds it by its line `pub fn aclXxx(`, checks its
+//! signature against the bindings, adds it to the table of [`resolve`], and makes a stub for every function
+//! of the bindings that no file defines.
 #![allow(non_snake_case, clippy::too_many_arguments)]
 
+mod allocator;
+mod cache;
 mod callback;
 mod cann;
+mod channel;
 mod context;
 mod copy;
 mod data_buffer;
 mod data_type;
 mod device;
+mod dump;
 mod error;
 mod event;
 mod fill;
@@ -20,7 +24,13 @@ mod host_memory;
 mod init;
 mod limits;
 mod memory;
+mod notify;
 mod op_base;
+mod overflow;
+mod process;
+mod profile;
+mod queue;
+mod reduce;
 mod stream;
 mod tensor_desc;
 
@@ -40,12 +50,12 @@ use crate::error::{Result, misuse};
 ///     /// Answers with a code: the body is a `Result`.
 ///     pub fn aclrtFree(dev_ptr: *mut c_void) { ... }
 ///
-///     /// Answers with a value: the body is a `Result` of it, and the value after `else` stands for its errors.
-///     pub fn aclrtGetSocName() -> *const c_char, else ptr::null(); { ... }
-/// }
+/// /// Answers with a value: the body is a `Result` of it, and the value after `else` stands for its errors.
+/// pub fn aclrtGetSocName() -> *const c_char, else ptr::null(); { ... } }
 /// ```
 ///
-/// In the body each argument is what [`Argument`] makes of it: [`In`] and [`Out`] for pointers. A panic becomes an error.
+/// In the body each argument is what [`Argument`] makes of it: [`In`] and [`Out`] for pointers. A panic
+/// becomes an error.
 macro_rules! abi {
     () => {};
     (
@@ -192,7 +202,8 @@ impl<T> Out<T> {
     pub(crate) fn set_all(&self, values: impl IntoIterator<Item = T>) -> Result {
         let start = self.required()?;
         for (index, value) in values.into_iter().enumerate() {
-            // SAFETY: Not null, hence an array with room for the values, by the contract of `Argument::receive`.
+            // SAFETY: Not null, hence an array with room for the values, by the contract of
+            // `Argument::receive`.
             unsafe { start.add(index).write(value) };
         }
         Ok(())
@@ -213,7 +224,7 @@ macro_rules! by_value {
 }
 
 by_value!(bool, u8, u16, i32, u32, i64, u64, usize, f32, f64);
-by_value!(aclrtContext, aclrtEvent, aclrtStream, aclmdlRI);
+by_value!(aclrtContext, aclrtEvent, aclrtNotify, aclrtStream, aclmdlRI);
 by_value!(aclrtCallback, aclrtExceptionInfoCallback);
 by_value!(
     aclCannAttr,
@@ -235,7 +246,28 @@ by_value!(
     aclrtStreamConfigAttr,
     aclrtTsId,
 );
-by_value!(aclDataType, aclFormat, aclMemType);
+by_value!(
+    aclDataType,
+    aclFormat,
+    aclMemType,
+    aclprofAicoreMetrics,
+    aclprofConfigType,
+    aclprofStepTag,
+    aclrtAllocator,
+    aclrtAllocatorAllocAdviseFunc,
+    aclrtAllocatorAllocFunc,
+    aclrtAllocatorDesc,
+    aclrtAllocatorFreeFunc,
+    aclrtAllocatorGetAddrFromBlockFunc,
+    aclrtCmoType,
+    aclrtReduceKind,
+    acldumpType,
+    Option<unsafe extern "C" fn(*const acldumpChunk, i32) -> i32>,
+    acltdtTensorType,
+    acltdtQueueAttrType,
+    acltdtQueueRouteParamType,
+    acltdtQueueRouteQueryInfoParamType,
+);
 
 /// The address of the function of a name.
 pub(crate) fn resolve(name: &CStr) -> Option<NonNull<c_void>> {
@@ -312,7 +344,10 @@ mod table {
 /// The end of a wait of this many milliseconds; `None` for -1, for ever.
 pub(crate) fn timeout(milliseconds: i32) -> Result<Option<Instant>> {
     match u64::try_from(milliseconds) {
-        Ok(0) => Err(misuse!(ACL_ERROR_INVALID_PARAM, "a timeout is -1 or a positive number of milliseconds, not 0")),
+        Ok(0) => Err(misuse!(
+            ACL_ERROR_INVALID_PARAM,
+            "a timeout is -1 or a positive number of milliseconds, not 0"
+        )),
         Ok(milliseconds) => Ok(Instant::now().checked_add(Duration::from_millis(milliseconds))),
         Err(_) if milliseconds == -1 => Ok(None),
         Err(_) => Err(misuse!(

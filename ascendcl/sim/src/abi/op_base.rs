@@ -252,10 +252,9 @@ impl Tensor {
 }
 
 fn dimensions(name: &str, (values, count): (&In<i64>, u64)) -> Result<Vec<i64>> {
-    let count = usize::try_from(count)
-        .ok()
-        .filter(|&count| count <= MAX_DIMENSIONS)
-        .ok_or_else(|| invalid(format!("{name}: a shape has at most {MAX_DIMENSIONS} dimensions, not {count}")))?;
+    let count = usize::try_from(count).ok().filter(|&count| count <= MAX_DIMENSIONS).ok_or_else(|| {
+        invalid(format!("{name}: a shape has at most {MAX_DIMENSIONS} dimensions, not {count}"))
+    })?;
     let values = given(values.to_vec(count))?;
     match values.iter().find(|&&value| value < 0) {
         Some(wrong) => Err(invalid(format!("{name}: {wrong} is negative, in {values:?}"))),
@@ -288,9 +287,11 @@ fn members<P, T>(objects: &Objects<P, T>, values: &In<*const P>, count: u64) -> 
 
 /// Ends the members of a list. One that the program ended itself is an error, and the rest ends all the same.
 fn end<P, T>(objects: &Objects<P, T>, members: &[usize]) -> Result {
-    members.iter().filter(|&&member| member != 0).fold(Ok(()), |result, &member| {
-        result.and(given(objects.remove(ptr::without_provenance(member))).map(drop))
-    })
+    let mut result = Ok(());
+    for &member in members.iter().filter(|&&member| member != 0) {
+        result = result.and(given(objects.remove(ptr::without_provenance(member))).map(drop));
+    }
+    result
 }
 
 fn invalid(message: String) -> Error {

@@ -36,7 +36,8 @@ abi! {
     }
 
     pub fn aclrtCreateStreamConfigHandle() -> *mut aclrtStreamConfigHandle, else std::ptr::null_mut(); {
-        let config = aclrtStreamConfigHandle { workptr: std::ptr::null_mut(), workSize: 0, flag: 0, priority: 0 };
+        let workptr = std::ptr::null_mut();
+        let config = aclrtStreamConfigHandle { workptr, workSize: 0, flag: 0, priority: 0 };
         Ok(Box::into_raw(Box::new(config)))
     }
 
@@ -233,7 +234,8 @@ impl Scope {
         Ok(Self { simulator, context: context::current()? })
     }
 
-    /// The stream of a handle, which must belong to the thread's context; null is the context's default stream.
+    /// The stream of a handle, which must belong to the thread's context; null is the context's default
+    /// stream.
     pub(super) fn stream(&self, handle: aclrtStream) -> Result<Arc<Stream>> {
         if handle.is_null() {
             return Ok(Arc::clone(&self.context.default_stream));
@@ -272,7 +274,10 @@ fn create(making: Making) -> Result<aclrtStream> {
 fn destroy(handle: aclrtStream, patient: bool) -> Result {
     let scope = Scope::enter()?;
     if handle.is_null() {
-        return Err(misuse!(ACL_ERROR_INVALID_PARAM, "the stream is null; a default stream ends with its context"));
+        return Err(misuse!(
+            ACL_ERROR_INVALID_PARAM,
+            "the stream is null; a default stream ends with its context"
+        ));
     }
     let stream = scope.stream(handle)?;
     if stream.is_default {

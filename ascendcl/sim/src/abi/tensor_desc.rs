@@ -264,7 +264,8 @@ impl Description {
         let positions = to.bytes().filter_map(|axis| from.bytes().position(|other| other == axis));
         let positions: Vec<usize> = positions.collect();
         converted.dimensions = positions.iter().map(|&axis| self.dimensions[axis]).collect();
-        converted.shape_range = positions.iter().filter_map(|&axis| self.shape_range.get(axis).copied()).collect();
+        converted.shape_range =
+            positions.iter().filter_map(|&axis| self.shape_range.get(axis).copied()).collect();
         Ok(converted)
     }
 }
@@ -291,10 +292,9 @@ fn order(format: aclFormat) -> Option<&'static str> {
 }
 
 fn shape(count: c_int, dimensions: &In<i64>) -> Result<Vec<i64>> {
-    let count = usize::try_from(count)
-        .ok()
-        .filter(|&count| count <= MAX_DIMENSIONS)
-        .ok_or_else(|| misuse!(ACL_ERROR_INVALID_PARAM, "a shape has 0 to {MAX_DIMENSIONS} dimensions, not {count}"))?;
+    let count = usize::try_from(count).ok().filter(|&count| count <= MAX_DIMENSIONS).ok_or_else(|| {
+        misuse!(ACL_ERROR_INVALID_PARAM, "a shape has 0 to {MAX_DIMENSIONS} dimensions, not {count}")
+    })?;
     let dimensions = dimensions.to_vec(count)?;
     let unknown_rank = dimensions[..] == [UNKNOWN_RANK];
     if !unknown_rank && let Some(wrong) = dimensions.iter().find(|&&size| size < -1) {
