@@ -71,35 +71,42 @@ pub enum BackendKind {
     Sim,
 }
 
+/// A library that is initialised.
+pub(crate) struct Opened {
+    pub(crate) acl: Acl,
+    /// Whether it is ours to finalise.
+    pub(crate) initialised_here: bool,
+}
+
 /// Loads and initialises the installed library; fails also if it has no device.
-pub(crate) fn open_npu() -> Result<Acl> {
+pub(crate) fn open_npu() -> Result<Opened> {
     #[cfg(feature = "link")]
     let library = sys::Library::linked();
     #[cfg(not(feature = "link"))]
     let library = sys::Library::open()?;
     let acl = Acl { library };
-    acl.init()?;
+    let initialised_here = acl.init()?;
     match acl.device_count()? {
         0 => Err(Error::Backend {
             backend: "npu".into(),
             why: format!("{:?} loads but sees no device; check the driver with `npu-smi info`", acl.library),
         }),
-        _ => Ok(acl),
+        _ => Ok(Opened { acl, initialised_here }),
     }
 }
 
 /// Takes and initialises the simulated device.
 #[cfg(feature = "sim")]
-pub(crate) fn open_sim() -> Result<Acl> {
+pub(crate) fn open_sim() -> Result<Opened> {
     // SAFETY: the simulator's table is built from functions whose signatures are those of the bindings.
     let library = unsafe { sys::Library::from_resolver("the simulated device", ascendcl_sim::resolve) };
     let acl = Acl { library };
-    acl.init()?;
-    Ok(acl)
+    let initialised_here = acl.init()?;
+    Ok(Opened { acl, initialised_here })
 }
 
 /// Without the feature `sim` there is none.
 #[cfg(not(feature = "sim"))]
-pub(crate) fn open_sim() -> Result<Acl> {
+pub(crate) fn open_sim() -> Result<Opened> {
     Err(Error::Backend { backend: "sim".into(), why: "built without the feature `sim` of `ascendcl`".into() })
 }

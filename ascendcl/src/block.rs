@@ -2,14 +2,13 @@
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::device::Device;
 use crate::error::Result;
 use crate::pool::Place;
-use crate::usage::Usage;
+use crate::usage::{Access, Usage};
 
 /// A block of device or pinned memory on loan from its device's pool, and what streams do with it.
 ///
@@ -49,9 +48,14 @@ impl Block {
     }
 
     /// Lets the host wait for the streams that its access must follow.
-    pub(crate) fn wait_on_host(self: &Arc<Self>, access: crate::usage::Access) -> Result<()> {
+    ///
+    /// More work of that kind may be queued while this waits only by those who may queue it: readers while the host reads.
+    pub(crate) fn wait_on_host(&self, access: Access) -> Result<()> {
         self.device.bind()?;
-        self.usage().wait_on_host(access)
+        let waited_for = self.usage().clone();
+        waited_for.wait_on_host(access)?;
+        self.usage().forget(&waited_for, access);
+        Ok(())
     }
 }
 

@@ -1,7 +1,9 @@
 //! Copies and fills on a stream.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
+use crate::block::Block;
 use crate::buffer::{DeviceSlice, DeviceSliceMut};
 use crate::dtype::Element;
 use crate::error::{Result, ShapeError};
@@ -24,8 +26,11 @@ pub struct Pitch {
 }
 
 impl Stream {
-    /// Copies host values to the device, in the stream's order. Returns when the values are read
-    /// (`aclrtMemcpyAsync` from pageable memory).
+    /// Copies host values to the device, in the stream's order, and waits until that is done
+    /// (`aclrtMemcpyAsync`, `aclrtSynchronizeStream`).
+    ///
+    /// The library itself waits if the values are in pageable memory; for work that goes on meanwhile use
+    /// [`upload_pinned`](Self::upload_pinned).
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if the lengths differ, [`Error::Capturing`](crate::Error::Capturing) during
@@ -35,11 +40,11 @@ impl Stream {
         let submission = self.submit("Stream::upload", Capture::Refused)?;
         check_len("upload: length of the destination", from.len(), to.len())?;
         submission.touch(to.block, Access::Write)?;
-        // SAFETY: both sides have `len` elements. Pageable memory has been read when the call returns (AscendCL
-        // docs: memory copy), so the borrow of `from` is long enough.
+        // SAFETY: both sides have `len` elements, and `from` stays borrowed until the stream is synchronised below.
         unsafe {
             submission.copy(to.address(), from.as_ptr().cast(), size_of_val(from), CopyKind::HostToDevice)
-        }
+        }?;
+        submission.synchronize()
     }
 
     /// Copies device values to the host and waits for them, and so for all work queued before.
@@ -56,8 +61,7 @@ impl Stream {
         unsafe {
             submission.copy(to.as_mut_ptr().cast(), from.address(), size_of_val(to), CopyKind::DeviceToHost)
         }?;
-        drop(submission);
-        self.synchronize()
+        submission.synchronize()
     }
 
     /// Copies device values into a new vector and waits for them.
@@ -160,7 +164,7 @@ impl Stream {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if a row is outside either side or the pitch is smaller than the width,
     /// [`Error::Capturing`](crate::Error::Capturing) during a capture, [`Error::Acl`](crate::Error::Acl) from the
-    /// library.
+    /// library, which has limits (5 MB of width, 5 Mi rows).
     pub fn upload_rows<'h, 'd, T: Element>(
         &self,
         from: impl Into<PinnedSlice<'h, T>>,
@@ -169,25 +173,40 @@ impl Stream {
     ) -> Result<()> {
         let (from, to) = (from.into(), to.into());
         let submission = self.submit("Stream::upload_rows", Capture::Refused)?;
-        pitch.check("upload_rows: source", pitch.from, from.len())?;
-        pitch.check("upload_rows: destination", pitch.to, to.len())?;
-        if pitch.width == 0 || pitch.rows == 0 {
-            return Ok(());
-        }
-        submission.touch(from.block, Access::Read)?;
-        submission.touch(to.block, Access::Write)?;
-        let size = size_of::<T>();
-        let rectangle = Rectangle {
-            width: pitch.width * size,
-            height: pitch.rows,
-            dst_pitch: pitch.to * size,
-            src_pitch: pitch.from * size,
-        };
-        // SAFETY: all rows are within both sides, as checked; for the rest as in `upload_pinned`.
-        unsafe {
-            let kind = CopyKind::HostToDevice;
-            submission.acl.memcpy_2d_async(to.address(), from.address(), rectangle, kind, submission.handle)
-        }
+        let (source, target) = ((from.block, from.address(), from.len()), (to.block, to.address(), to.len()));
+        submission.copy_rows::<T>(source, target, pitch, CopyKind::HostToDevice)
+    }
+
+    /// Queues a copy of rows from the device to rows of pinned memory (`aclrtMemcpy2dAsync`).
+    ///
+    /// # Errors
+    /// As [`upload_rows`](Self::upload_rows).
+    pub fn download_rows<'d, 'h, T: Element>(
+        &self,
+        from: impl Into<DeviceSlice<'d, T>>,
+        to: impl Into<PinnedSliceMut<'h, T>>,
+        pitch: Pitch,
+    ) -> Result<()> {
+        let (from, to) = (from.into(), to.into());
+        let submission = self.submit("Stream::download_rows", Capture::Refused)?;
+        let (source, target) = ((from.block, from.address(), from.len()), (to.block, to.address(), to.len()));
+        submission.copy_rows::<T>(source, target, pitch, CopyKind::DeviceToHost)
+    }
+
+    /// Queues a copy of rows within the device (`aclrtMemcpy2dAsync`).
+    ///
+    /// # Errors
+    /// As [`upload_rows`](Self::upload_rows), but possible during a capture.
+    pub fn copy_rows<'s, 'd, T: Element>(
+        &self,
+        from: impl Into<DeviceSlice<'s, T>>,
+        to: impl Into<DeviceSliceMut<'d, T>>,
+        pitch: Pitch,
+    ) -> Result<()> {
+        let (from, to) = (from.into(), to.into());
+        let submission = self.submit("Stream::copy_rows", Capture::Allowed)?;
+        let (source, target) = ((from.block, from.address(), from.len()), (to.block, to.address(), to.len()));
+        submission.copy_rows::<T>(source, target, pitch, CopyKind::DeviceToDevice)
     }
 
     /// Queues a fill of every byte (`aclrtMemsetAsync`).
@@ -209,7 +228,31 @@ impl Stream {
     }
 }
 
+/// A borrowed side of a copy: its block, where it starts, and its length in elements.
+type Side<'b> = (&'b Arc<Block>, *mut c_void, usize);
+
 impl Submission<'_> {
+    /// Copies rows between two sides that are borrowed, to read and to write.
+    fn copy_rows<T: Element>(
+        &self,
+        (from, source, source_len): Side<'_>,
+        (to, target, target_len): Side<'_>,
+        pitch: Pitch,
+        kind: CopyKind,
+    ) -> Result<()> {
+        pitch.check("rows of the source", pitch.from, source_len)?;
+        pitch.check("rows of the destination", pitch.to, target_len)?;
+        if pitch.width == 0 || pitch.rows == 0 {
+            return Ok(());
+        }
+        self.touch(from, Access::Read)?;
+        self.touch(to, Access::Write)?;
+        let rectangle = pitch.rectangle(size_of::<T>());
+        // SAFETY: all rows are within both sides, which do not overlap because one is mutably borrowed. Both blocks know
+        // that this stream works on them, or a graph being captured owns them.
+        unsafe { self.acl.memcpy_2d_async(target, source, rectangle, kind, self.handle) }
+    }
+
     /// # Safety
     /// As [`memcpy_async`](crate::raw::Acl::memcpy_async).
     unsafe fn copy(&self, to: *mut c_void, from: *const c_void, bytes: usize, kind: CopyKind) -> Result<()> {
@@ -222,6 +265,18 @@ impl Submission<'_> {
 }
 
 impl Pitch {
+    /// In bytes, for rows that [`check`](Self::check) found within both sides. The pitch of a single row means nothing,
+    /// and may be anything.
+    fn rectangle(&self, size: usize) -> Rectangle {
+        let pitch = |pitch| if self.rows == 1 { self.width * size } else { pitch * size };
+        Rectangle {
+            width: self.width * size,
+            height: self.rows,
+            dst_pitch: pitch(self.to),
+            src_pitch: pitch(self.from),
+        }
+    }
+
     fn check(&self, what: &'static str, pitch: usize, len: usize) -> Result<()> {
         let end =
             (self.rows.saturating_sub(1)).checked_mul(pitch).and_then(|start| start.checked_add(self.width));

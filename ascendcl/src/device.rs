@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use ascendcl_sys as sys;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
+use crate::host_function::is_inside;
 use crate::pool::{Place, Pool, PoolStatistics};
 use crate::raw::Acl;
 use crate::raw::host_function::Pump;
@@ -37,9 +38,9 @@ pub(crate) struct DeviceInner {
     context: sys::aclrtContext,
     device_memory: Pool,
     pinned_memory: Pool,
-    /// Events given back. They are recorded again rather than destroyed, because a queued wait may still refer to
-    /// them and takes the record of its own time (AscendCL docs: event management).
-    events: Mutex<Vec<(u32, sys::aclrtEvent)>>,
+    /// Held for reading from the moment when the order of some work is settled until it is queued, and for writing by
+    /// launches of graphs, which touch memory without borrowing it.
+    pub(crate) order: RwLock<()>,
     /// Runs host functions where the library has no thread for them.
     pump: Mutex<Option<Arc<Pump>>>,
 }
@@ -84,7 +85,7 @@ impl Device {
             context,
             device_memory: Pool::device(),
             pinned_memory: Pool::pinned(),
-            events: Mutex::default(),
+            order: RwLock::default(),
             pump: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -168,21 +169,6 @@ impl Device {
         self.inner.bind()
     }
 
-    /// An event from those given back, or a new one.
-    pub(crate) fn take_event(&self, flags: u32) -> Result<sys::aclrtEvent> {
-        let mut events = self.inner.events.lock();
-        if let Some(index) = events.iter().rposition(|(f, _)| *f == flags) {
-            return Ok(events.swap_remove(index).1);
-        }
-        drop(events);
-        self.bind()?.create_event(flags)
-    }
-
-    /// Gives an event back.
-    pub(crate) fn give_event(&self, flags: u32, event: sys::aclrtEvent) {
-        self.inner.events.lock().push((flags, event));
-    }
-
     /// The thread that runs callbacks, started when it is first needed.
     pub(crate) fn pump(&self) -> Result<Arc<Pump>> {
         let mut pump = self.inner.pump.lock();
@@ -215,6 +201,9 @@ impl DeviceInner {
     }
 
     pub(crate) fn bind(&self) -> Result<&Arc<Acl>> {
+        if is_inside() {
+            return Err(Error::InHostFunction);
+        }
         let acl = self.runtime.acl();
         // SAFETY: the context is the primary one of a device that is set until `self` is dropped.
         unsafe { acl.set_current_context(self.context) }?;
@@ -225,13 +214,10 @@ impl DeviceInner {
         *self.pump.get_mut() = None;
         let acl = Arc::clone(self.bind()?);
         // Streams are gone (they hold the device), and each was synchronised when it went.
-        let pools = self.device_memory.trim(&acl).and(self.pinned_memory.trim(&acl));
-        for (_, event) in self.events.get_mut().drain(..) {
-            // SAFETY: no stream is left that could wait for it.
-            unsafe { acl.destroy_event(event) }?;
-        }
+        self.device_memory.trim(&acl)?;
+        self.pinned_memory.trim(&acl)?;
         // SAFETY: every stream, event and buffer of the context held `self`, so none is left.
-        pools.and(unsafe { acl.reset_device(self.id) })
+        unsafe { acl.reset_device(self.id) }
     }
 }
 

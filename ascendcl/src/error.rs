@@ -44,6 +44,9 @@ pub enum Error {
         /// The panic's message.
         message: String,
     },
+    /// A host function called back into this crate, which the library forbids.
+    #[error("not possible in a host function that runs on a stream")]
+    InHostFunction,
     /// Objects belong to different runtimes or devices.
     #[error("{what} belongs to {got}, but {expected} was needed")]
     Mismatch {
@@ -111,6 +114,7 @@ impl AclError {
             | sys::ACL_ERROR_RT_DEVICE_OOM => ErrorKind::OutOfMemory,
             sys::ACL_ERROR_RT_STREAM_SYNC_TIMEOUT
             | sys::ACL_ERROR_RT_EVENT_SYNC_TIMEOUT
+            | sys::ACL_ERROR_WAIT_CALLBACK_TIMEOUT
             | sys::ACL_ERROR_RT_REPORT_TIMEOUT => ErrorKind::Timeout,
             sys::ACL_ERROR_API_NOT_SUPPORT
             | sys::ACL_ERROR_FEATURE_UNSUPPORTED
@@ -159,6 +163,7 @@ impl Error {
             Self::MissingSymbol(_) | Self::Load(_) | Self::Backend { .. } => ErrorKind::Unsupported,
             Self::Shape(_) | Self::Mismatch { .. } => ErrorKind::InvalidArgument,
             Self::Capturing { .. } => ErrorKind::Capturing,
+            Self::InHostFunction => ErrorKind::InvalidArgument,
             Self::HostFunctionPanicked { .. } | Self::InUse { .. } => ErrorKind::Other,
         }
     }

@@ -26,7 +26,6 @@ use crate::stream::milliseconds;
 /// ```
 pub struct Event {
     device: Device,
-    flags: u32,
     handle: sys::aclrtEvent,
 }
 
@@ -55,7 +54,7 @@ impl Device {
 
 impl Event {
     fn new(device: &Device, flags: u32) -> Result<Self> {
-        Ok(Self { device: device.clone(), flags, handle: device.take_event(flags)? })
+        Ok(Self { device: device.clone(), handle: device.bind()?.create_event(flags)? })
     }
 
     /// The device that it belongs to.
@@ -110,8 +109,14 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // Not destroyed: a queued wait may refer to it. Whoever takes it next records it anew.
-        self.device.give_event(self.flags, self.handle);
+        let destroyed = self.device.bind().and_then(|acl| {
+            // SAFETY: the event is alive until here. Work that is queued may still complete it or wait for it: the
+            // library keeps what is needed until then (AscendCL docs: event management).
+            unsafe { acl.destroy_event(self.handle) }
+        });
+        if let Err(error) = destroyed {
+            tracing::error!(%error, "destroying an event");
+        }
     }
 }
 

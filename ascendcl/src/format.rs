@@ -18,7 +18,8 @@ const BLOCK_BYTES: usize = 32;
 /// use ascendcl::FractalNz;
 /// let nz = FractalNz::new(17, 40, 1)?;
 /// assert_eq!((nz.c0(), nz.padded_rows(), nz.padded_columns()), (32, 32, 64));
-/// assert_eq!(nz.offset(3, 33), 32 * 32 + 3 * 32 + 1);
+/// assert_eq!(nz.offset(3, 33), Some(32 * 32 + 3 * 32 + 1));
+/// assert_eq!(nz.offset(32, 0), None);
 /// # Ok::<(), ascendcl::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,9 +79,12 @@ impl FractalNz {
         [self.padded_columns() / self.c0, self.padded_rows(), self.c0]
     }
 
-    /// Where element `(row, column)` stands in storage.
-    pub const fn offset(&self, row: usize, column: usize) -> usize {
-        (column / self.c0) * self.padded_rows() * self.c0 + row * self.c0 + column % self.c0
+    /// Where element `(row, column)` stands in storage, padding included; `None` outside it.
+    pub const fn offset(&self, row: usize, column: usize) -> Option<usize> {
+        if row >= self.padded_rows() || column >= self.padded_columns() {
+            return None;
+        }
+        Some((column / self.c0) * self.padded_rows() * self.c0 + row * self.c0 + column % self.c0)
     }
 
     fn check_len(what: &'static str, expected: usize, got: usize) -> Result<(), ShapeError> {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::block::Block;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::stream::{Capture, Stream};
+use crate::stream::Stream;
 use crate::usage::{Access, Usage};
 
 /// The memory that captured work touches, each block once, with its strongest access.
@@ -34,7 +34,7 @@ impl Recording {
 /// Work captured from a stream, ready to be launched again and again (`aclmdlRI`).
 ///
 /// The graph owns the memory that its work touches, so buffers may be dropped before it. Launches are ordered with other
-/// work on that memory like any other work.
+/// work on that memory like any other work. Dropping the graph waits for its launches.
 ///
 /// ```
 /// use ascendcl::{Backend, Runtime};
@@ -77,9 +77,13 @@ impl Stream {
         let end = EndCapture { stream: self };
         let worked = work(self);
         std::mem::forget(end);
-        let ended = self.end_capture();
+        let graph = self.finish_capture();
         worked?;
-        let (handle, recording) = ended?;
+        graph
+    }
+
+    fn finish_capture(&self) -> Result<Graph> {
+        let (handle, recording) = self.end_capture()?;
         if handle.is_null() {
             return Err(Error::Capturing { call: "Stream::capture: the capture was spoilt; its end" });
         }
@@ -98,7 +102,7 @@ struct EndCapture<'s> {
 
 impl Drop for EndCapture<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.stream.end_capture() {
+        if let Err(error) = self.stream.finish_capture() {
             tracing::warn!(%error, "ending a capture whose work panicked");
         }
     }
@@ -112,8 +116,7 @@ impl Graph {
     /// [`Error::Acl`] from the library.
     pub fn launch(&self, stream: &Stream) -> Result<()> {
         self.device.check_same("graph", stream.device())?;
-        let submission = stream.submit("Graph::launch", Capture::Refused)?;
-        // Held over the launch, so that two threads' launches follow each other.
+        let (submission, _alone) = stream.submit_alone("Graph::launch")?;
         let mut launches = self.launches.lock();
         launches.touch(&stream.core, Access::Write)?;
         for (block, access) in &self.blocks {
@@ -126,9 +129,10 @@ impl Graph {
 
     fn close(&mut self) -> Result<()> {
         let acl = self.device.bind()?;
-        let done = self.launches.get_mut().wait_on_host(Access::Write);
+        // Rather leaked than destroyed while it may be running.
+        self.launches.get_mut().wait_on_host(Access::Write)?;
         // SAFETY: the graph is alive until here, and its launches were waited for.
-        done.and(unsafe { acl.graph_destroy(self.handle) })
+        unsafe { acl.graph_destroy(self.handle) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Functions that the host runs in a stream's order.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -13,8 +15,9 @@ impl Stream {
     /// Queues a function that the host runs in the stream's order (`aclrtLaunchHostFunc`, or `aclrtLaunchCallback` before
     /// CANN 9.1).
     ///
-    /// It must not call into this crate: the library forbids that in its callbacks. A panic is caught and
-    /// reported by the next wait for the stream.
+    /// It must not wait for other work of the device, and calls of this crate answer with [`Error::InHostFunction`](crate::Error::InHostFunction) in
+    /// it, because the library forbids them; what would need a call to be dropped (a stream, a graph, an event) is leaked
+    /// there. A panic is caught and reported by the next wait for the stream.
     ///
     /// ```
     /// use ascendcl::{Backend, Runtime};
@@ -76,13 +79,13 @@ impl Stream {
     fn launch(&self, submission: &Submission<'_>, function: impl FnOnce() + Send + 'static) -> Result<()> {
         let core = Arc::clone(&self.core);
         let task: HostTask = Box::new(move || {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(function)) {
-                let message = panic
-                    .downcast_ref::<&str>()
-                    .map(ToString::to_string)
-                    .or_else(|| panic.downcast_ref::<String>().cloned())
-                    .unwrap_or_else(|| "no message".into());
-                core.panicked.lock().get_or_insert(message);
+            // What the function owned is dropped within.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| inside(function))) {
+                core.panicked.lock().get_or_insert(message_of(&*panic));
+                // A payload whose destructor panics, too, is forgotten: nothing may unwind into C.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+                    std::mem::forget(payload);
+                }
             }
         });
         let Submission { acl, handle, .. } = submission;
@@ -102,6 +105,34 @@ impl Stream {
     }
 }
 
+thread_local! {
+    /// Whether this thread is running a host function.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a host function; calls into the library are refused meanwhile, also those of destructors.
+fn inside(function: impl FnOnce()) {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            INSIDE.set(false);
+        }
+    }
+    INSIDE.set(true);
+    let _leave = Leave;
+    function();
+}
+
+/// Whether this thread is running a host function, in which the library must not be called.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}
+
 #[cfg(all(test, feature = "sim"))]
 mod tests {
     use std::ffi::{CStr, c_void};
@@ -110,6 +141,7 @@ mod tests {
 
     use ascendcl_sys::Library;
 
+    use crate::backend::Opened;
     use crate::device::Device;
     use crate::error::Error;
     use crate::raw::Acl;
@@ -125,8 +157,10 @@ mod tests {
     fn an_older_library_runs_host_functions_on_a_thread_of_ours() {
         // SAFETY: the simulator's functions have the signatures of their names.
         let acl = Acl { library: unsafe { Library::from_resolver("CANN 8.1", resolve_8_1) } };
-        acl.init().unwrap();
-        let device = Device::open(Runtime::of_library(acl, crate::BackendKind::Sim), 0).unwrap();
+        let initialised_here = acl.init().unwrap();
+        let device =
+            Device::open(Runtime::of_library(Opened { acl, initialised_here }, crate::BackendKind::Sim), 0)
+                .unwrap();
         let error = device.stream_priority_range().unwrap_err();
         assert!(matches!(&error, Error::MissingSymbol(missing) if missing.since == "9.1"), "{error}");
 

@@ -24,31 +24,33 @@
 //!   by its destructor: it goes back to the device's pool together with the list of streams whose work touches it (its
 //!   *usage*), also when work is queued. Whoever gets the block next inherits the usage, so its first access waits for those
 //!   streams, unless it is on the same stream, whose order suffices. Blocks are given back to the library only after the
-//!   host has waited for their usage. Forgetting a buffer leaks it and nothing else.
+//!   host has waited for their usage; if that wait fails, they are kept. Forgetting a buffer leaks it and nothing else.
 //! * **Two streams on one buffer.** Work borrows: `&` to read, `&mut` to write. A borrow ends when the work is queued,
 //!   not when it is done, so the usage remembers it: before a stream touches a block, it waits (on the device) for the
 //!   other streams that wrote it, and before it writes, also for those that read it. Because queueing needs the borrow, no
-//!   two threads can queue conflicting work on one block at once. With a single stream nothing is recorded and nothing
-//!   waits.
-//! * **Host memory in asynchronous copies.** Plain slices: the library reads pageable memory before
-//!   `aclrtMemcpyAsync` returns, and a download synchronises before its borrow ends. Pinned memory: its contents are reached only
-//!   through [`PinnedBuffer::as_slice`] and [`as_mut_slice`](PinnedBuffer::as_mut_slice), which wait for the usage
-//!   first; while the slice is borrowed, conflicting work cannot be queued.
+//!   two threads can queue conflicting work on one block at once; graphs, which need none, are launched while
+//!   nobody else queues anything on the device. With a single stream nothing is recorded and nothing waits.
+//! * **Host memory in copies.** Plain slices: [`Stream::upload`] and [`Stream::download`] wait for the copy before their
+//!   borrow ends, whatever memory the slice is in. Pinned memory: its contents are reached only through
+//!   [`PinnedBuffer::as_slice`] and [`as_mut_slice`](PinnedBuffer::as_mut_slice), which wait for the usage first; while the
+//!   slice is borrowed, conflicting work cannot be queued.
 //! * **Host functions** own what they capture (`Send + 'static`), run once, and never unwind into C. Those that work on pinned
-//!   buffers own the blocks and are ordered like any other work.
+//!   buffers own the blocks and are ordered like any other work. Calls of this crate are refused in them, also
+//!   those of destructors, which leak instead.
 //! * **Graphs** own every block that their work touches, and each launch is ordered on all of them. During a capture,
-//!   host memory, host functions and events are refused, because a replay would use them when their borrow is long over,
-//!   or draw other streams into the graph unseen. No work slips into a capture between being
+//!   host memory, host functions and events are refused on its stream, because a replay would use them when their borrow is long
+//!   over, or draw other streams into the graph unseen. No work slips into a capture between being
 //!   recorded and being queued: a lock separates the beginning and end of captures from queueing on that stream.
 //! * **Streams and devices.** A stream holds its device, a buffer, an event and a graph theirs; the device is reset when
-//!   all are gone. Dropping a stream waits for its work, and a usage that names a dropped stream has nothing to wait for.
-//!   Events are recorded anew rather than destroyed, because a queued wait may refer to them.
+//!   all are gone. Dropping a stream or a graph waits for its work. A usage that names a dropped stream has nothing to wait
+//!   for; one that could not be destroyed stays in the usages, whose waits go on asking the library.
 //! * **Threads.** The library's current context is a thread's; every call binds the device's context first. All handle
 //!   types are `Send` and `Sync`, except [`ProfilingRange`], which the profiler keeps by thread.
 //! * **Uninitialised memory.** Element types are plain numbers ([`Element`]), for which any bit pattern is valid. Pinned
 //!   memory is zeroed when it is allocated.
-//! * **Errors.** A call that fails has queued nothing; its usage may have grown, which only makes somebody wait. If
-//!   waiting itself fails, the device has given the work up.
+//! * **Errors.** A call that fails before its work is queued leaves at most a longer usage or a wait behind. When the library
+//!   reports that waiting for a plain slice's copy failed, the stream has given the copy up; that is the one thing taken from
+//!   it on trust.
 
 #![warn(missing_debug_implementations)]
 
@@ -57,39 +59,62 @@ mod block;
 mod buffer;
 mod copy;
 mod device;
+mod device_info;
+mod device_settings;
 mod dtype;
 mod error;
 mod event;
+mod event_time;
+mod exception;
 mod format;
 mod graph;
 mod host_function;
+mod operator;
+mod page_box;
 mod pinned;
+mod pointer;
 mod pool;
 mod profiling;
 mod raw;
 mod raw_bytes;
+mod registered;
 mod runtime;
 mod slice;
 mod stream;
+mod stream_control;
 mod tensor;
 mod usage;
+mod version;
 mod workspace;
 
 pub use backend::{BACKEND_VARIABLE, Backend, BackendKind};
 pub use buffer::{DeviceBuffer, DeviceSlice, DeviceSliceMut};
 pub use copy::Pitch;
 pub use device::{Device, DeviceProperties, MemoryInfo};
+pub use device_info::{
+    DeviceAttribute, DeviceFeature, DeviceStatus, MemoryKind, MemoryUsage, RunMode, Utilization,
+};
+pub use device_settings::{Limit, OverflowMode, SystemParameter};
 pub use dtype::{DataType, Element, Format};
 pub use error::{AclError, Error, ErrorKind, Result, ShapeError};
 pub use event::Event;
+pub use exception::TaskException;
 pub use format::{FractalNz, nd_to_nz, nz_to_nd};
 pub use graph::Graph;
+pub use operator::{
+    BoolArray, FloatArray, IntArray, OpScalar, OpTensor, Operators, ScalarList, TensorList, TensorView,
+};
+pub use page_box::PageBox;
 pub use pinned::{PinnedBuffer, PinnedSlice, PinnedSliceMut};
+pub use pointer::{MemoryLocation, PointerAttributes};
 pub use pool::PoolStatistics;
 pub use profiling::ProfilingRange;
+pub use registered::RegisteredBuffer;
 pub use runtime::Runtime;
 pub use stream::{Stream, StreamOptions};
+pub use stream_control::{CaptureStatus, FailureMode};
 pub use tensor::{Tensor, TensorDesc};
+pub use version::{Package, PackageVersion};
 pub use workspace::Workspace;
 
 /// The raw interface that this crate is built on.

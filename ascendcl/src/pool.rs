@@ -7,7 +7,7 @@
 //! Sizes are rounded up to classes, four to each power of two, so a block is at most a quarter larger than asked
 //! for. Small blocks are cut from slabs of 2 MiB, the size of a huge page, which is what the library rounds to anyway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -27,6 +27,12 @@ const SMALLEST: usize = 512;
 const HUGE_PAGE: usize = 2 << 20;
 /// Larger blocks have a slab for themselves.
 const LARGEST_SHARED: usize = 1 << 20;
+/// What follows each block of a shared slab unused: the library asks for it of whoever cuts its allocations up,
+/// because the hardware may read past the end (AscendCL docs: device memory allocation, constraints).
+const TAIL: usize = 32;
+/// Pinned blocks of one size that are allocated while others of that size are still in use by streams, before the host
+/// rather waits for one.
+const MOST_IN_FLIGHT: usize = 8;
 
 /// Where a pool's memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +64,8 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// Free blocks by size.
-    free: BTreeMap<usize, Vec<Free>>,
+    /// Free blocks by size, each list in the order in which they were given back.
+    free: BTreeMap<usize, VecDeque<Free>>,
     /// What was taken from the library, by address.
     slabs: BTreeMap<usize, Slab>,
     statistics: PoolStatistics,
@@ -93,39 +99,60 @@ impl Pool {
         self.state.lock().statistics
     }
 
-    /// A block of at least `bytes` bytes, preferably one that `stream` need not wait for.
+    /// A block of at least `bytes` bytes.
+    ///
+    /// Of device memory, preferably one that `stream` may use without waiting for another; of pinned memory, one that
+    /// the host may touch.
     pub(crate) fn take(&self, device: &Device, stream: &Arc<StreamCore>, bytes: usize) -> Result<Arc<Block>> {
         let size = size_class(bytes)?;
-        if let Some(free) = self.take_free(size, |usage| usage.is_ordered_on(stream)) {
+        let acl = device.bind()?;
+        let fits = |usage: &Usage| match self.place {
+            Place::Device => usage.is_ordered_on(stream),
+            Place::Pinned => usage.is_idle(),
+        };
+        if let Some(free) = self.take_free(size, fits) {
             self.state.lock().statistics.hits += 1;
             return Ok(self.lend(device, size, free));
         }
-        let acl = device.bind()?;
-        match self.grow(acl, size) {
-            Ok(()) => {}
+        if self.place == Place::Pinned && self.free_blocks(size) >= MOST_IN_FLIGHT {
+            // The oldest is done first.
+            if let Some(free) = self.take_free(size, |_| true) {
+                return Ok(self.lend(device, size, free));
+            }
+        }
+        let free = match self.grow(acl, size) {
+            Ok(free) => free,
             Err(error) if error.kind() == ErrorKind::OutOfMemory => {
                 // Rather wait for another stream's block than fail, and rather free what is cached than fail.
                 if let Some(free) = self.take_free(size, |_| true) {
                     return Ok(self.lend(device, size, free));
                 }
                 tracing::debug!(bytes, "out of {:?} memory: freeing what is cached", self.place);
-                self.trim(acl)?;
-                self.grow(acl, size)?;
+                if let Err(error) = self.trim(acl) {
+                    tracing::warn!(%error, "freeing cached memory");
+                }
+                self.grow(acl, size)?
             }
             Err(error) => return Err(error),
-        }
-        match self.take_free(size, |_| true) {
-            Some(free) => Ok(self.lend(device, size, free)),
-            // Another thread was quicker; it is the same as running out of memory.
-            None => self.take(device, stream, bytes),
-        }
+        };
+        Ok(self.lend(device, size, free))
     }
 
+    fn free_blocks(&self, size: usize) -> usize {
+        self.state.lock().free.get(&size).map_or(0, VecDeque::len)
+    }
+
+    /// Takes a block that fits: of device memory the one given back last, of pinned memory the one that has been free for
+    /// the longest time.
     fn take_free(&self, size: usize, fits: impl Fn(&Usage) -> bool) -> Option<Free> {
         let mut state = self.state.lock();
         let list = state.free.get_mut(&size)?;
-        let index = list.iter().rposition(|free| fits(&free.usage))?;
-        let free = list.swap_remove(index);
+        let fits = |free: &Free| fits(&free.usage);
+        let index = match self.place {
+            Place::Device => list.iter().rposition(fits),
+            Place::Pinned => list.iter().position(fits),
+        }?;
+        let free = list.remove(index)?;
         state.lend(free.pointer, size);
         Some(free)
     }
@@ -141,11 +168,11 @@ impl Pool {
             slab.lent -= 1;
         }
         state.statistics.used_bytes -= size;
-        state.free.entry(size).or_default().push(Free { pointer, usage });
+        state.free.entry(size).or_default().push_back(Free { pointer, usage });
     }
 
-    /// Asks the library for a slab and cuts it into free blocks of `size`.
-    fn grow(&self, acl: &Acl, size: usize) -> Result<()> {
+    /// Asks the library for a slab, cuts it into blocks of `size`, and lends the first of them.
+    fn grow(&self, acl: &Acl, size: usize) -> Result<Free> {
         let slab = if size <= LARGEST_SHARED { HUGE_PAGE } else { size };
         let pointer = match self.place {
             Place::Device => acl.malloc(slab),
@@ -156,27 +183,30 @@ impl Pool {
         state.statistics.reserved_bytes += slab;
         state.slabs.insert(pointer.as_ptr() as usize, Slab { pointer, size: slab, lent: 0 });
         let list = state.free.entry(size).or_default();
-        for index in (0..slab / size).rev() {
-            // The lowest address comes last, so that it is taken first.
+        for index in 1..slab / size {
             let address = pointer.as_ptr().wrapping_byte_add(index * size);
-            let Some(pointer) = NonNull::new(address) else { continue };
-            list.push(Free { pointer, usage: Usage::default() });
+            list.extend(NonNull::new(address).map(|pointer| Free { pointer, usage: Usage::default() }));
         }
-        Ok(())
+        state.lend(pointer, size);
+        Ok(Free { pointer, usage: Usage::default() })
     }
 
     /// Frees every slab of which no block is lent, after waiting for the streams that still work on it.
     pub(crate) fn trim(&self, acl: &Acl) -> Result<()> {
         // Waiting must not be done under the lock: host functions may drop buffers. So: take the idle slabs out of the
         // pool first.
-        let (slabs, mut blocks) = self.state.lock().take_idle();
+        let idle = self.state.lock().take_idle();
         let mut result = Ok(());
-        for free in &mut blocks {
-            result = result.and(free.usage.wait_on_host(Access::Write));
-        }
-        for slab in slabs {
-            // SAFETY: the slab came from this library, is no longer in the pool, and no block of it is lent or in
-            // use: every stream that touched one was waited for (or failed, and does nothing any more).
+        for (slab, blocks) in idle {
+            let waited = blocks.iter().try_for_each(|(_, free)| free.usage.wait_on_host(Access::Write));
+            if let Err(error) = waited {
+                // Nobody knows what still works on it.
+                self.state.lock().put_back(slab, blocks);
+                result = result.and(Err(error));
+                continue;
+            }
+            // SAFETY: the slab came from this library, is no longer in the pool, no block of it is lent, and every
+            // stream that touched one was waited for.
             let freed = unsafe {
                 match self.place {
                     Place::Device => acl.free(slab.pointer),
@@ -205,36 +235,50 @@ impl State {
         statistics.peak_used_bytes = statistics.peak_used_bytes.max(statistics.used_bytes);
     }
 
-    fn take_idle(&mut self) -> (Vec<Slab>, Vec<Free>) {
-        let idle: Vec<usize> =
-            self.slabs.iter().filter(|(_, slab)| slab.lent == 0).map(|(&start, _)| start).collect();
-        let slabs: Vec<Slab> = idle.iter().filter_map(|start| self.slabs.remove(start)).collect();
-        self.statistics.reserved_bytes -= slabs.iter().map(|slab| slab.size).sum::<usize>();
-        let mut blocks = Vec::new();
-        for list in self.free.values_mut() {
-            let (gone, kept) = std::mem::take(list).into_iter().partition(|free| {
-                let address = free.pointer.as_ptr() as usize;
-                self.slabs
-                    .range(..=address)
-                    .next_back()
-                    .is_none_or(|(start, slab)| address - start >= slab.size)
-            });
-            let gone: Vec<Free> = gone;
-            *list = kept;
-            blocks.extend(gone);
+    /// Takes the slabs of which nothing is lent, each with its blocks and their sizes.
+    fn take_idle(&mut self) -> Vec<(Slab, Vec<(usize, Free)>)> {
+        let mut idle: BTreeMap<usize, (Slab, Vec<(usize, Free)>)> = BTreeMap::new();
+        let starts: Vec<usize> =
+            self.slabs.iter().filter(|(_, s)| s.lent == 0).map(|(start, _)| *start).collect();
+        for start in starts {
+            if let Some(slab) = self.slabs.remove(&start) {
+                self.statistics.reserved_bytes -= slab.size;
+                idle.insert(start, (slab, Vec::new()));
+            }
         }
-        (slabs, blocks)
+        for (size, list) in &mut self.free {
+            for free in std::mem::take(list) {
+                let address = free.pointer.as_ptr() as usize;
+                match idle.range_mut(..=address).next_back() {
+                    Some((start, (slab, blocks))) if address - start < slab.size => {
+                        blocks.push((*size, free))
+                    }
+                    _ => list.push_back(free),
+                }
+            }
+        }
+        idle.into_values().collect()
+    }
+
+    fn put_back(&mut self, slab: Slab, blocks: Vec<(usize, Free)>) {
+        self.statistics.reserved_bytes += slab.size;
+        self.slabs.insert(slab.pointer.as_ptr() as usize, slab);
+        for (size, free) in blocks {
+            self.free.entry(size).or_default().push_back(free);
+        }
     }
 }
 
-/// The class of a size: four to each power of two below a megabyte, then multiples of a huge page.
+/// The size of a block for so many bytes: with its tail, four sizes to each power of two up to a megabyte; beyond,
+/// multiples of a huge page.
 fn size_class(bytes: usize) -> Result<usize> {
-    let class = if bytes <= SMALLEST {
+    let with_tail = bytes.saturating_add(TAIL);
+    let class = if with_tail <= SMALLEST {
         Some(SMALLEST)
-    } else if bytes <= LARGEST_SHARED {
-        // `bytes - 1` so that a power of two is its own class.
-        let step = (1usize << (usize::BITS - 1 - (bytes - 1).leading_zeros())) / 4;
-        bytes.checked_next_multiple_of(step.max(SMALLEST))
+    } else if with_tail <= LARGEST_SHARED {
+        // `- 1` so that a power of two is its own class.
+        let step = (1usize << (usize::BITS - 1 - (with_tail - 1).leading_zeros())) / 4;
+        with_tail.checked_next_multiple_of(step.max(SMALLEST))
     } else {
         bytes.checked_next_multiple_of(HUGE_PAGE)
     };
@@ -248,14 +292,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_waste_at_most_a_quarter_and_fit_the_slab() {
-        for bytes in (1..5000).chain([65_537, 100_000, 1 << 20]) {
+    fn classes_waste_at_most_a_quarter_and_leave_the_tail() {
+        for bytes in (1..5000).chain([65_537, 100_000, (1 << 20) - 32]) {
             let class = size_class(bytes).unwrap();
-            assert!(class >= bytes && class % SMALLEST == 0, "{bytes} -> {class}");
-            assert!(class <= SMALLEST.max(bytes + bytes / 4 + SMALLEST), "{bytes} -> {class}");
-            assert_eq!(size_class(class).unwrap(), class, "a class is its own class");
+            assert!(class >= bytes + 32 && class.is_multiple_of(512), "{bytes} -> {class}");
+            assert!(class <= bytes + bytes / 4 + 1024, "{bytes} -> {class}");
+            assert!(size_class(bytes + 1).unwrap() >= class);
         }
-        assert_eq!(size_class((1 << 20) + 1).unwrap(), 2 << 20);
+        assert_eq!(size_class((1 << 20) - 31).unwrap(), 2 << 20);
+        assert_eq!(size_class(2 << 20).unwrap(), 2 << 20);
         assert!(size_class(usize::MAX - 5).is_err());
     }
 }

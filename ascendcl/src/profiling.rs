@@ -4,10 +4,8 @@ use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 use crate::error::Result;
-use crate::raw::Acl;
 use crate::runtime::Runtime;
 
 /// A named range of host time in the profiler's timeline, from its creation to its end (`aclprofRangeStart`,
@@ -24,7 +22,8 @@ use crate::runtime::Runtime;
 /// # Ok::<(), ascendcl::Error>(())
 /// ```
 pub struct ProfilingRange {
-    acl: Option<Arc<Acl>>,
+    /// Holds the library open; `None` when the range has ended.
+    runtime: Option<Runtime>,
     stamp: NonNull<c_void>,
     range: u32,
     /// Not `Send`: the profiler keeps ranges by thread.
@@ -39,7 +38,7 @@ impl Runtime {
     /// [`Error::Acl`](crate::Error::Acl) from it.
     pub fn profiling_range(&self, name: &str) -> Result<ProfilingRange> {
         let (stamp, range) = self.acl().range_start(name)?;
-        Ok(ProfilingRange { acl: Some(Arc::clone(self.acl())), stamp, range, thread: PhantomData })
+        Ok(ProfilingRange { runtime: Some(self.clone()), stamp, range, thread: PhantomData })
     }
 }
 
@@ -53,9 +52,9 @@ impl ProfilingRange {
     }
 
     fn stop(&mut self) -> Result<()> {
-        match self.acl.take() {
-            // SAFETY: both came from `range_start`, and `acl` is taken, so this happens once.
-            Some(acl) => unsafe { acl.range_stop(self.stamp, self.range) },
+        match self.runtime.take() {
+            // SAFETY: both came from `range_start`, and `runtime` is taken, so this happens once.
+            Some(runtime) => unsafe { runtime.acl().range_stop(self.stamp, self.range) },
             None => Ok(()),
         }
     }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::backend::{Backend, BackendKind, open_npu, open_sim};
+use crate::backend::{Backend, BackendKind, Opened, open_npu, open_sim};
 use crate::device::{Device, DeviceInner};
 use crate::error::{Error, Result};
 use crate::raw::Acl;
@@ -34,6 +35,8 @@ pub struct Runtime {
 pub(crate) struct RuntimeInner {
     pub(crate) acl: Arc<Acl>,
     kind: BackendKind,
+    /// Whether the library is ours to finalise.
+    initialised_here: bool,
     /// Whether the library has `aclrtLaunchHostFunc` (since 9.1).
     pub(crate) runs_host_functions: bool,
     /// Devices that are open, so that opening one again gives the same one with the same memory pool.
@@ -57,7 +60,7 @@ impl Runtime {
     pub fn with_backend(backend: Backend) -> Result<Self> {
         let mut open = OPEN.lock();
         let found = |kind| open.iter().find(|runtime| runtime.kind == kind).cloned();
-        let (acl, kind) = match backend {
+        let (opened, kind) = match backend {
             Backend::Npu => match found(BackendKind::Npu) {
                 Some(inner) => return Ok(Self { inner }),
                 None => (open_npu()?, BackendKind::Npu),
@@ -69,7 +72,7 @@ impl Runtime {
             Backend::Auto => match found(BackendKind::Npu) {
                 Some(inner) => return Ok(Self { inner }),
                 None => match open_npu() {
-                    Ok(acl) => (acl, BackendKind::Npu),
+                    Ok(opened) => (opened, BackendKind::Npu),
                     Err(npu) => {
                         tracing::info!("no real NPU, taking the simulated device: {npu}");
                         match found(BackendKind::Sim) {
@@ -80,17 +83,19 @@ impl Runtime {
                 },
             },
         };
-        let runtime = Self::of_library(acl, kind);
+        let runtime = Self::of_library(opened, kind);
         open.push(Arc::clone(&runtime.inner));
         tracing::info!("{runtime:?}");
         Ok(runtime)
     }
 
     /// A runtime of a library that is initialised.
-    pub(crate) fn of_library(acl: Acl, kind: BackendKind) -> Self {
+    pub(crate) fn of_library(opened: Opened, kind: BackendKind) -> Self {
+        let Opened { acl, initialised_here } = opened;
         let runs_host_functions = acl.library.is_available("aclrtLaunchHostFunc");
         let devices = Mutex::default();
-        Self { inner: Arc::new(RuntimeInner { acl: Arc::new(acl), kind, runs_host_functions, devices }) }
+        let acl = Arc::new(acl);
+        Self { inner: Arc::new(RuntimeInner { acl, kind, initialised_here, runs_host_functions, devices }) }
     }
 
     /// Whether this is a real NPU or the simulated device.
@@ -133,7 +138,7 @@ impl Runtime {
         Ok(device)
     }
 
-    /// Ends the library's use in this process (`aclFinalize`).
+    /// Ends the library's use in this process (`aclFinalize`), unless something else initialised it before us.
     ///
     /// # Errors
     /// [`Error::InUse`] if another handle to this runtime is alive, such as a device, stream or buffer;
@@ -146,8 +151,13 @@ impl Runtime {
         if handles > 0 {
             return Err(Error::InUse { handles });
         }
+        // What other threads did with the handles that they have dropped is done.
+        fence(Ordering::Acquire);
         open.retain(|runtime| !Arc::ptr_eq(runtime, &self.inner));
-        // SAFETY: every device, stream, event and buffer holds a handle to this runtime, and there is none.
+        if !self.inner.initialised_here {
+            return Ok(());
+        }
+        // SAFETY: everything that calls the library holds a handle to this runtime, and there is none.
         unsafe { self.acl().finalize() }
     }
 

@@ -51,6 +51,46 @@ macro_rules! slices {
             }
         }
 
+        impl<'a, T: Element> $Slice<'a, T> {
+            /// A part of the slice.
+            ///
+            /// # Errors
+            /// [`Error::Shape`](crate::Error::Shape) if the range is not within the slice.
+            pub fn slice(self, range: impl std::ops::RangeBounds<usize>) -> Result<Self> {
+                let (offset, len) = $crate::slice::resolve(range, self.len)?;
+                Ok(Self { offset: self.offset + offset, len, ..self })
+            }
+        }
+
+        impl<T: Element> Clone for $Slice<'_, T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T: Element> Copy for $Slice<'_, T> {}
+
+        impl<'a, T: Element> $SliceMut<'a, T> {
+            /// A part of the slice, which is given up for it.
+            ///
+            /// # Errors
+            /// [`Error::Shape`](crate::Error::Shape) if the range is not within the slice.
+            pub fn slice_mut(self, range: impl std::ops::RangeBounds<usize>) -> Result<Self> {
+                let (offset, len) = $crate::slice::resolve(range, self.len)?;
+                Ok(Self { offset: self.offset + offset, len, ..self })
+            }
+
+            /// Two parts: the first `middle` elements, and the others.
+            ///
+            /// # Errors
+            /// [`Error::Shape`](crate::Error::Shape) if there are not so many.
+            pub fn split_at_mut(self, middle: usize) -> Result<(Self, Self)> {
+                let (_, rest) = $crate::slice::resolve(middle.., self.len)?;
+                let second = Self { offset: self.offset + middle, len: rest, ..self };
+                Ok((Self { len: middle, ..self }, second))
+            }
+        }
+
         impl<'a, T: Element> From<&'a $Buffer<T>> for $Slice<'a, T> {
             fn from(buffer: &'a $Buffer<T>) -> Self {
                 Self { block: &buffer.block, offset: 0, len: buffer.len, element: PhantomData }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ascendcl_sys as sys;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::block::Block;
 use crate::device::Device;
@@ -15,9 +15,6 @@ use crate::graph::Recording;
 use crate::raw::Acl;
 use crate::raw::host_function::Pump;
 use crate::usage::Access;
-
-/// Flags of the events that order streams among each other.
-const FENCE_FLAGS: u32 = sys::ACL_EVENT_SYNC;
 
 /// A queue of work that the device does in order (`aclrtStream`).
 ///
@@ -55,8 +52,9 @@ pub(crate) struct StreamCore {
 
 struct Handles {
     stream: sys::aclrtStream,
-    /// Recorded anew whenever another stream has to wait for this one, and when a capture begins.
-    fence: sys::aclrtEvent,
+    /// Recorded anew whenever another stream has to wait for this one, and when a capture begins. Locked from the record
+    /// to the wait for it.
+    fence: Mutex<sys::aclrtEvent>,
 }
 
 // SAFETY: the library lets any thread use a stream or an event whose context is current for the thread, which callers
@@ -72,13 +70,15 @@ pub(crate) enum Capture {
     Refused,
 }
 
-/// The right to queue work on a stream. While it is held, no capture begins or ends.
+/// The right to queue work on a stream. While it is held, no capture begins or ends, and no graph is launched.
 pub(crate) struct Submission<'s> {
     stream: &'s Stream,
     pub(crate) acl: &'s Acl,
     /// Alive as long as the submission, which borrows the stream.
     pub(crate) handle: sys::aclrtStream,
     recording: RwLockReadGuard<'s, Option<Mutex<Recording>>>,
+    /// Given up before a wait.
+    order: Option<RwLockReadGuard<'s, ()>>,
 }
 
 impl Submission<'_> {
@@ -93,6 +93,14 @@ impl Submission<'_> {
             }
             None => block.usage().touch(&self.stream.core, access),
         }
+    }
+
+    /// Waits for the stream, which then has done what this submission queued.
+    pub(crate) fn synchronize(mut self) -> Result<()> {
+        self.order = None;
+        // SAFETY: the submission's stream is alive.
+        unsafe { self.acl.synchronize_stream(self.handle) }?;
+        self.stream.core.take_panic()
     }
 }
 
@@ -121,24 +129,27 @@ impl Device {
     pub fn stream_with(&self, options: StreamOptions) -> Result<Stream> {
         let acl = self.bind()?;
         let flags = if options.fast { sys::ACL_STREAM_FAST_LAUNCH | sys::ACL_STREAM_FAST_SYNC } else { 0 };
-        let fence = self.take_event(FENCE_FLAGS)?;
+        let fence = acl.create_event(sys::ACL_EVENT_SYNC)?;
         let stream = match acl.create_stream(options.priority, flags) {
             Ok(stream) => stream,
             Err(error) => {
-                self.give_event(FENCE_FLAGS, fence);
+                // SAFETY: the event was just made.
+                unsafe { acl.destroy_event(fence) }?;
                 return Err(error);
             }
         };
         let core = StreamCore {
             acl: Arc::clone(acl),
-            handle: RwLock::new(Some(Handles { stream, fence })),
+            handle: RwLock::new(Some(Handles { stream, fence: Mutex::new(fence) })),
             recording: RwLock::default(),
             panicked: Mutex::default(),
             pump: Mutex::default(),
         };
+        // Owns the stream from here on, whatever fails.
+        let mut made = Stream { core: Arc::new(core), device: self.clone(), id: 0 };
         // SAFETY: the stream was just made.
-        let id = unsafe { acl.stream_id(stream) }?;
-        Ok(Stream { core: Arc::new(core), device: self.clone(), id })
+        made.id = unsafe { acl.stream_id(stream) }?;
+        Ok(made)
     }
 }
 
@@ -159,10 +170,7 @@ impl Stream {
     /// [`Error::Acl`] for work that failed, [`Error::HostFunctionPanicked`] once for a host function that did,
     /// [`Error::Capturing`] during a capture.
     pub fn synchronize(&self) -> Result<()> {
-        let submission = self.submit("Stream::synchronize", Capture::Refused)?;
-        // SAFETY: the submission's stream is alive.
-        unsafe { submission.acl.synchronize_stream(submission.handle) }?;
-        self.core.take_panic()
+        self.submit("Stream::synchronize", Capture::Refused)?.synchronize()
     }
 
     /// Waits, but no longer than `timeout`, rounded up to whole milliseconds
@@ -171,7 +179,8 @@ impl Stream {
     /// # Errors
     /// As [`synchronize`](Self::synchronize), and a time-out ([`ErrorKind::Timeout`](crate::ErrorKind::Timeout)).
     pub fn synchronize_timeout(&self, timeout: Duration) -> Result<()> {
-        let submission = self.submit("Stream::synchronize_timeout", Capture::Refused)?;
+        let mut submission = self.submit("Stream::synchronize_timeout", Capture::Refused)?;
+        submission.order = None;
         // SAFETY: the submission's stream is alive.
         unsafe { submission.acl.synchronize_stream_with_timeout(submission.handle, milliseconds(timeout)) }?;
         self.core.take_panic()
@@ -221,15 +230,30 @@ impl Stream {
     /// Takes the right to queue work, with the device's context bound to this thread.
     pub(crate) fn submit(&self, call: &'static str, capture: Capture) -> Result<Submission<'_>> {
         let acl = self.device.bind()?;
-        let recording = self.core.recording.read();
+        // `read_recursive`: a thread that waits for the stream must not, together with one that wants to capture, keep
+        // out the thread whose work they wait for.
+        let recording = self.core.recording.read_recursive();
         if capture == Capture::Refused && recording.is_some() {
             return Err(Error::Capturing { call });
         }
         match &*self.core.handle.read() {
-            Some(handles) => Ok(Submission { stream: self, acl, handle: handles.stream, recording }),
+            Some(handles) => {
+                let order = Some(self.device.inner.order.read_recursive());
+                Ok(Submission { stream: self, acl, handle: handles.stream, recording, order })
+            }
             // `self` is the owner, and destroys the stream in its destructor only.
             None => Err(Error::Mismatch { what: call, expected: "a live stream".into(), got: "none".into() }),
         }
+    }
+
+    /// Takes the right to queue work that touches memory which it does not borrow: nobody else queues any meanwhile.
+    pub(crate) fn submit_alone(
+        &self,
+        call: &'static str,
+    ) -> Result<(Submission<'_>, RwLockWriteGuard<'_, ()>)> {
+        let mut submission = self.submit(call, Capture::Refused)?;
+        submission.order = None;
+        Ok((submission, self.device.inner.order.write()))
     }
 
     /// Begins a capture, when no other thread is queueing work.
@@ -242,7 +266,7 @@ impl Stream {
         };
         // Streams that wait for this one during the capture wait for this record.
         // SAFETY: stream and fence are alive while the lock is held.
-        unsafe { acl.record_event(handles.fence, handles.stream) }?;
+        unsafe { acl.record_event(*handles.fence.lock(), handles.stream) }?;
         // SAFETY: as above.
         unsafe { acl.capture_begin(handles.stream) }?;
         *recording = Some(Mutex::default());
@@ -262,18 +286,23 @@ impl Stream {
 
     fn close(&mut self) -> Result<()> {
         let acl = Arc::clone(self.device.bind()?);
-        // The write lock waits for threads that are waiting for this stream.
+        // Waiting leaves others free to wait for this stream, too.
+        let work = self.core.synchronize();
         let mut handle = self.core.handle.write();
-        let Some(Handles { stream, fence }) = handle.take() else { return Ok(()) };
-        // SAFETY: the stream is alive until it is destroyed below.
-        let work = unsafe { acl.synchronize_stream(stream) };
+        let Some(Handles { stream, fence }) = &*handle else { return work };
         if let Some(pump) = self.core.pump.lock().take() {
-            // SAFETY: the stream is alive, subscribed to this pump, and idle.
-            unsafe { pump.unsubscribe(&acl, stream) }?;
+            // SAFETY: the stream is alive and subscribed to this pump.
+            if let Err(error) = unsafe { pump.unsubscribe(&acl, *stream) } {
+                tracing::warn!(stream = self.id, %error, "unsubscribing the stream from its callbacks");
+            }
         }
-        self.device.give_event(FENCE_FLAGS, fence);
-        // SAFETY: the handle was taken under the write lock, so nobody uses it any more.
-        work.and(unsafe { acl.destroy_stream(stream) })
+        // SAFETY: nobody else uses the stream, as the lock is held for writing. If the library refuses, the handle stays,
+        // so that whoever waits for the stream's work goes on asking the library.
+        unsafe { acl.destroy_stream(*stream) }?;
+        let fence = *fence.lock();
+        *handle = None;
+        // SAFETY: the fence went with its stream; waits that are queued keep what they need.
+        work.and(unsafe { acl.destroy_event(fence) })
     }
 }
 
@@ -303,8 +332,11 @@ impl StreamCore {
             // SAFETY: the stream cannot be destroyed while the lock is held.
             (Some(handles), None) => unsafe { self.acl.synchronize_stream(handles.stream) },
             // What was queued before the capture is done when the fence is, and nothing runs during it.
-            // SAFETY: as above.
-            (Some(handles), Some(_)) => unsafe { self.acl.synchronize_event(handles.fence, -1) },
+            (Some(handles), Some(_)) => {
+                let fence = *handles.fence.lock();
+                // SAFETY: the fence goes with its stream.
+                unsafe { self.acl.synchronize_event(fence, -1) }
+            }
             (None, _) => Ok(()),
         }
     }
@@ -315,17 +347,31 @@ impl StreamCore {
         let (mine, others) = (self.handle.read(), other.handle.read());
         // A stream that is gone was synchronised when it went.
         let (Some(mine), Some(others)) = (&*mine, &*others) else { return Ok(()) };
+        let fence = others.fence.lock();
         if recording.is_none() {
-            // The fence may be recorded by two threads at once; each wait then follows a record that is late enough.
             // SAFETY: stream and fence are alive while the locks are held.
-            unsafe { self.acl.record_event(others.fence, others.stream) }?;
+            unsafe { self.acl.record_event(*fence, others.stream) }?;
         }
         // SAFETY: as above.
-        unsafe { self.acl.stream_wait_event(mine.stream, others.fence) }
+        unsafe { self.acl.stream_wait_event(mine.stream, *fence) }
     }
 
+    /// Whether nothing is queued; `false` if that cannot be found out at once.
+    pub(crate) fn is_idle(&self) -> bool {
+        let (Some(recording), Some(handle)) = (self.recording.try_read(), self.handle.try_read()) else {
+            return false;
+        };
+        match (&*handle, &*recording) {
+            // SAFETY: the stream cannot be destroyed while the lock is held.
+            (Some(handles), None) => unsafe { self.acl.stream_is_idle(handles.stream) }.unwrap_or(false),
+            (Some(_), Some(_)) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// Whether the stream is gone, and its work done. Does not wait for one that is going.
     pub(crate) fn is_closed(&self) -> bool {
-        self.handle.read().is_none()
+        self.handle.try_read().is_some_and(|handle| handle.is_none())
     }
 
     fn take_panic(&self) -> Result<()> {

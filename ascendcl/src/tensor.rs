@@ -1,6 +1,6 @@
 //! Tensors: device memory with a shape, an element type and a storage format.
 
-use crate::buffer::DeviceBuffer;
+use crate::buffer::{DeviceBuffer, DeviceSliceMut};
 use crate::dtype::{DataType, Element, Format};
 use crate::error::{Error, Result, ShapeError};
 use crate::format::{FractalNz, nd_to_nz, nz_to_nd};
@@ -32,7 +32,10 @@ impl TensorDesc {
     /// elements of eight bytes.
     pub fn new(dtype: DataType, format: Format, shape: &[usize]) -> Result<Self> {
         let fits = || ShapeError::new("tensor", "a size that fits the address space", format!("{shape:?}"));
-        let len = shape.iter().try_fold(1usize, |len, dim| len.checked_mul(*dim)).ok_or_else(fits)?;
+        // Also without its zeros, so that no product of some of the dimensions overflows.
+        let nonzero =
+            shape.iter().try_fold(1usize, |len, dim| len.checked_mul((*dim).max(1))).ok_or_else(fits)?;
+        let len = if shape.contains(&0) { 0 } else { nonzero };
         let storage_len = match format {
             Format::Nd => len,
             Format::FractalNz => {
@@ -136,8 +139,8 @@ impl Tensor {
     }
 
     /// The storage, in bytes, to write.
-    pub fn buffer_mut(&mut self) -> &mut DeviceBuffer<u8> {
-        &mut self.buffer
+    pub fn buffer_mut(&mut self) -> DeviceSliceMut<'_, u8> {
+        DeviceSliceMut::from(&mut self.buffer)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which streams still work on a piece of memory.
 //!
-//! A stream orders its own work. What this module adds is the order between streams, and between a stream and the host: each
-//! block of memory carries a [`Usage`], and before a stream touches the block, it waits for the others that do.
+//! A stream orders its own work. What this module adds is the order between streams, and between a stream and the host:
+//! each block of memory carries a [`Usage`], and before a stream touches the block, it waits for the others that do.
 //! With one stream nothing is recorded and nothing waits.
 
 use std::sync::Arc;
@@ -42,9 +42,7 @@ impl Usage {
                 if writes_already && self.readers.is_empty() {
                     return Ok(());
                 }
-                for other in
-                    self.writer.iter().chain(&self.readers).filter(|other| !Arc::ptr_eq(other, stream))
-                {
+                for other in self.streams().filter(|other| !Arc::ptr_eq(other, stream)) {
                     stream.wait_for(other)?;
                 }
                 self.readers.clear();
@@ -56,23 +54,30 @@ impl Usage {
         Ok(())
     }
 
+    fn streams(&self) -> impl Iterator<Item = &Arc<StreamCore>> {
+        self.writer.iter().chain(&self.readers)
+    }
+
     /// Lets the host wait for the work that its own access must follow.
-    pub(crate) fn wait_on_host(&mut self, access: Access) -> Result<()> {
+    ///
+    /// The usage is a copy of the block's: waiting under a lock would hold up whoever queues work meanwhile.
+    pub(crate) fn wait_on_host(&self, access: Access) -> Result<()> {
         match access {
-            Access::Read => {
-                if let Some(writer) = &self.writer {
-                    writer.synchronize()?;
-                }
-                self.writer = None;
-            }
-            Access::Write => {
-                for stream in self.writer.iter().chain(&self.readers) {
-                    stream.synchronize()?;
-                }
-                *self = Self::default();
-            }
+            Access::Read => self.writer.iter().try_for_each(|stream| stream.synchronize()),
+            Access::Write => self.streams().try_for_each(|stream| stream.synchronize()),
         }
-        Ok(())
+    }
+
+    /// Forgets what the host has waited for, so that it need not wait again.
+    ///
+    /// Meanwhile only readers can have come, while the host was to read: who writes has the buffer to itself.
+    pub(crate) fn forget(&mut self, waited_for: &Self, access: Access) {
+        let is_writer =
+            |writer: &Arc<StreamCore>| waited_for.writer.iter().any(|other| Arc::ptr_eq(other, writer));
+        self.writer = self.writer.take().filter(|writer| !is_writer(writer));
+        if access == Access::Write {
+            self.readers.clear();
+        }
     }
 
     /// Whether work on `stream` may touch the block without waiting for another stream.
@@ -82,5 +87,10 @@ impl Usage {
         let after_writer = self.readers.iter().any(is_stream)
             || self.writer.iter().all(|writer| is_stream(writer) || writer.is_closed());
         after_writer && self.readers.iter().all(|reader| is_stream(reader) || reader.is_closed())
+    }
+
+    /// Whether the host may touch the block without waiting. The device's context must be bound.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams().all(|stream| stream.is_idle())
     }
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::thread;
 
 use ascendcl::{DeviceBuffer, Error, Event, Graph, PinnedBuffer, Runtime, Stream, Tensor};
@@ -236,4 +237,126 @@ fn an_error_or_a_panic_in_a_capture_ends_it() {
     assert!(panicked.is_err());
     stream.upload(&[1; 8], &mut buffer).unwrap();
     assert_eq!(stream.download_vec(&buffer).unwrap(), [1; 8]);
+}
+
+#[test]
+fn a_slice_of_pinned_memory_is_copied_before_upload_returns() {
+    let stream = device(0).stream().unwrap();
+    let mut host = stream.alloc_pinned::<u8>(1 << 20).unwrap();
+    let mut target = stream.alloc::<u8>(1 << 20).unwrap();
+    host.as_mut_slice().unwrap().fill(1);
+    stream.host_function(|| thread::sleep(std::time::Duration::from_millis(5))).unwrap();
+    // Page-locked, so the library itself would not wait.
+    stream.upload(host.as_slice().unwrap(), &mut target).unwrap();
+    host.as_mut_slice().unwrap().fill(9);
+    assert_eq!(stream.download_vec(&target).unwrap(), vec![1; 1 << 20]);
+}
+
+#[test]
+fn a_graph_and_other_work_on_its_memory_are_never_at_it_together() {
+    const LEN: usize = 1 << 16;
+    let (first, second) = (device(0).stream().unwrap(), device(0).stream().unwrap());
+    let mut shared = first.alloc_from(&vec![0u8; LEN]).unwrap();
+    let ones = first.capture(|stream| stream.fill_bytes(&mut shared, 1)).unwrap();
+    let twos = first.capture(|stream| stream.fill_bytes(&mut shared, 2)).unwrap();
+    let mut seen = first.alloc::<u8>(LEN).unwrap();
+    for _ in 0..300 {
+        thread::scope(|scope| {
+            scope.spawn(|| first.copy(&shared, &mut seen).unwrap());
+            scope.spawn(|| ones.launch(&second).unwrap());
+            scope.spawn(|| twos.launch(&first).unwrap());
+        });
+        let values = first.download_vec(&seen).unwrap();
+        assert!(values.iter().all(|value| *value == values[0]), "a copy saw half a fill");
+    }
+}
+
+#[test]
+fn host_functions_are_refused_calls_and_may_own_anything() {
+    let device = device(0);
+    let stream = Arc::new(device.stream().unwrap());
+    let mut buffer = stream.alloc_from(&[1u8; 8]).unwrap();
+    let graph = stream.capture(|stream| stream.fill_bytes(&mut buffer, 2)).unwrap();
+    let (event, other) = (device.event().unwrap(), device.stream().unwrap());
+    let (sender, results) = std::sync::mpsc::channel();
+    let own = Arc::clone(&stream);
+    stream
+        .host_function(move || {
+            sender.send(own.synchronize()).unwrap();
+            sender.send(own.alloc::<u8>(8).map(drop)).unwrap();
+            sender.send(own.record(&event)).unwrap();
+            sender.send(graph.launch(&other)).unwrap();
+            // Dropped here: a graph, an event, a stream, and perhaps the last handle to this very stream.
+        })
+        .unwrap();
+    for result in (0..4).map(|_| results.recv().unwrap()) {
+        assert!(matches!(result, Err(Error::InHostFunction)), "{result:?}");
+    }
+    assert_eq!(stream.download_vec(&buffer).unwrap(), [1; 8]);
+
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if !thread::panicking() {
+                panic!("expected in this test");
+            }
+        }
+    }
+    stream.host_function(|| std::panic::panic_any(Bomb)).unwrap();
+    assert!(matches!(stream.synchronize(), Err(Error::HostFunctionPanicked { .. })));
+}
+
+#[test]
+fn nobody_waits_for_a_stream_that_is_being_closed() {
+    let (closing, other) = (device(0).stream().unwrap(), device(0).stream().unwrap());
+    let mut used = closing.alloc_pinned::<u8>(600).unwrap();
+    closing.host_function_on([&mut used], |_| thread::sleep(std::time::Duration::from_millis(50))).unwrap();
+    drop(used); // the queued function is the last owner, and gives it back to the pool
+    let written = closing.alloc_from(&[0u8; 600]);
+    drop(written);
+    let gate = Gate::close(&closing);
+    let closer = thread::spawn(move || drop(closing));
+    thread::sleep(std::time::Duration::from_millis(5));
+    // None of this needs the other stream's work.
+    let host = other.alloc_pinned::<u8>(600).unwrap();
+    let mut buffer = other.alloc::<u8>(600).unwrap();
+    other.upload_pinned(&host, &mut buffer).unwrap();
+    drop(gate);
+    closer.join().unwrap();
+    assert_eq!(other.download_vec(&buffer).unwrap(), [0; 600]);
+}
+
+#[test]
+fn a_new_event_knows_nothing_of_an_old_one() {
+    let stream = device(0).stream().unwrap();
+    let gate = Gate::close(&stream);
+    let event = device(0).timing_event().unwrap();
+    stream.record(&event).unwrap();
+    drop(event);
+    let fresh = device(0).timing_event().unwrap();
+    assert!(fresh.is_complete().unwrap());
+    drop(gate);
+}
+
+#[test]
+fn two_halves_of_a_buffer_and_rows_in_every_direction() {
+    let stream = device(0).stream().unwrap();
+    let mut buffer = stream.alloc_from(&[1u16, 2, 3, 4, 5, 6]).unwrap();
+    let (mut first, second) = buffer.slice_mut(..).unwrap().split_at_mut(2).unwrap();
+    assert_eq!((first.len(), second.len()), (2, 4));
+    first = first.slice_mut(1..).unwrap();
+    stream.fill_bytes(first, 0).unwrap();
+    assert_eq!(stream.download_vec(&buffer).unwrap(), [1, 0, 3, 4, 5, 6]);
+
+    let mut rows = stream.alloc_from(&[0u16; 6]).unwrap();
+    let pitch = ascendcl::Pitch { width: 1, rows: 2, from: 3, to: 4 };
+    stream.copy_rows(buffer.slice(2..).unwrap(), &mut rows, pitch).unwrap();
+    assert_eq!(stream.download_vec(&rows).unwrap(), [3, 0, 0, 0, 6, 0]);
+    let mut host = stream.alloc_pinned::<u16>(4).unwrap();
+    let pitch = ascendcl::Pitch { width: 2, rows: 2, from: 4, to: 2 };
+    stream.download_rows(&rows, &mut host, pitch).unwrap();
+    assert_eq!(host.as_slice().unwrap(), [3, 0, 6, 0]);
+    // The pitch of a single row means nothing.
+    let pitch = ascendcl::Pitch { width: 1, rows: 1, from: 1, to: usize::MAX };
+    stream.upload_rows(&host, &mut rows, pitch).unwrap();
 }

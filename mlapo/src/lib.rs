@@ -1,4 +1,17 @@
-//! The fused MLAPO operation.
+//! MLAPO: the fused operation that a DeepSeek-style model runs before every attention.
+//!
+//! From the hidden state of some tokens it computes their query in the compressed space and writes their row of the paged
+//! cache: RMSNorm and quantise, int8 down-projection, RMSNorm and quantise, int8 up-projection, key absorption, RoPE,
+//! RMSNorm of the latent, cache write. What each step computes is in [`mod@reference`], in the operator's order.
+//!
+//! * [`Config`]: the model's dimensions and the operation's modes, checked as a whole.
+//! * [`Weights`]: one layer's weights, random or [from a checkpoint](checkpoint).
+//! * [`Mlapo`]: the operation; [`Mlapo::forward`] queues a call on an [`ascendcl::Stream`].
+//! * [`PagedCache`] and [`SlotMapping`]: where the rows go.
+//! * [`Backend`]: which implementation computes: [`host`], fast, or [`mod@reference`], plain.
+//! * [`fixture`]: golden vectors, and how a result is judged.
+//!
+//! The program `mlapo` does the same from the command line.
 
 mod backend;
 mod cache;
@@ -26,3 +39,8 @@ pub use operation::{Input, Mlapo, Output};
 pub use sample::SampleInputs;
 pub use slots::SlotMapping;
 pub use weights::{ActivationQuant, CacheScales, Norm, Projection, Weights};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

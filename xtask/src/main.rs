@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod bindgen;
 
 /// Developer tasks of the workspace.
@@ -16,11 +17,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    Bench(bench::Args),
     Bindgen(bindgen::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().task {
+        Task::Bench(args) => bench::run(&args),
         Task::Bindgen(args) => bindgen::run(&args),
     }
 }

@@ -14,10 +14,10 @@ impl Acl {
         Ok(event)
     }
 
-    /// `aclrtDestroyEvent`.
+    /// `aclrtDestroyEvent`, which neither waits nor disturbs work that is queued.
     ///
     /// # Safety
-    /// The event is alive, no queued wait refers to it, and it is not used afterwards.
+    /// The event is alive and not used afterwards.
     pub(crate) unsafe fn destroy_event(&self, event: sys::aclrtEvent) -> Result<()> {
         // SAFETY: the caller's promise is the function's contract.
         unsafe { call!(self, aclrtDestroyEvent(event)) }

@@ -6,13 +6,14 @@ use super::{Acl, call};
 use crate::error::Result;
 
 impl Acl {
-    /// `aclmdlRICaptureBegin`; other threads go on as they like (thread-local mode).
+    /// `aclmdlRICaptureBegin` in relaxed mode: this crate itself refuses what must not be captured, on the stream that it
+    /// concerns, and other streams go on as they like.
     ///
     /// # Safety
     /// The stream is alive.
     pub(crate) unsafe fn capture_begin(&self, stream: sys::aclrtStream) -> Result<()> {
         // SAFETY: the caller's promise is the function's contract.
-        unsafe { call!(self, aclmdlRICaptureBegin(stream, sys::ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL)) }
+        unsafe { call!(self, aclmdlRICaptureBegin(stream, sys::ACL_MODEL_RI_CAPTURE_MODE_RELAXED)) }
     }
 
     /// `aclmdlRICaptureEnd`; the graph is null if the capture was spoilt.

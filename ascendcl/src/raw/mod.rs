@@ -4,13 +4,20 @@
 //! undefined; otherwise it is `unsafe` and says what it needs. Handles are the C library's own; the safe types decide how
 //! long they live.
 
+pub(crate) mod device;
 pub(crate) mod event;
+pub(crate) mod event_time;
+pub(crate) mod exception;
 pub(crate) mod graph;
 pub(crate) mod host_function;
 pub(crate) mod memory;
+pub(crate) mod operator;
 pub(crate) mod profiler;
+pub(crate) mod registration;
 pub(crate) mod stream;
+pub(crate) mod stream_control;
 pub(crate) mod system;
+pub(crate) mod version;
 
 use std::ffi::CStr;
 

@@ -18,12 +18,13 @@ pub struct MemoryInfo {
 }
 
 impl Acl {
-    /// `aclInit`; a library that something else initialised before is as good as one of ours.
-    pub(crate) fn init(&self) -> Result<()> {
+    /// `aclInit`; `false` if something else in this process initialised the library before, which is as good.
+    pub(crate) fn init(&self) -> Result<bool> {
         // SAFETY: a null configuration path means defaults.
         match unsafe { call!(self, aclInit(ptr::null())) } {
-            Err(Error::Acl(error)) if error.code == sys::ACL_ERROR_REPEAT_INITIALIZE => Ok(()),
-            other => other,
+            Ok(()) => Ok(true),
+            Err(Error::Acl(error)) if error.code == sys::ACL_ERROR_REPEAT_INITIALIZE => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

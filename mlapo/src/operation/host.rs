@@ -30,7 +30,7 @@ pub(super) struct HostBackend {
 
 /// What runs in the host function.
 enum Compute {
-    Fast(HostKernel),
+    Fast(Box<HostKernel>),
     Reference { config: Config, weights: Box<Weights>, order: Order },
 }
 
@@ -96,7 +96,7 @@ impl Staging {
 impl HostBackend {
     pub(super) fn new(config: &Config, weights: &Weights, backend: Backend) -> Result<Self, Error> {
         let compute = match backend {
-            Backend::Auto | Backend::Host => Compute::Fast(HostKernel::new(config, weights)?),
+            Backend::Auto | Backend::Host => Compute::Fast(Box::new(HostKernel::new(config, weights)?)),
             Backend::Reference(order) => {
                 weights.check(config)?;
                 Compute::Reference { config: config.clone(), weights: Box::new(weights.clone()), order }

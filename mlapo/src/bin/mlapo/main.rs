@@ -12,12 +12,12 @@ mod table;
 mod units;
 mod verify;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
-
-use crate::failure::Failure;
+use tracing_subscriber::filter::LevelFilter;
 
 /// MLAPO, the fused operation that DeepSeek-style models run before every attention.
 #[derive(Parser)]
@@ -49,7 +49,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage."
 )]
 struct Cli {
     /// Log more to stderr: -v what is chosen, -vv what is done, -vvv everything (RUST_LOG has precedence)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     verbose: u8,
     #[command(subcommand)]
     command: Command,
@@ -84,14 +84,22 @@ fn main() -> ExitCode {
 }
 
 fn log_to_stderr(verbose: u8) {
-    let default = match verbose {
-        0 => "warn",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
+    let level = match verbose {
+        // What fails is said by the error message; the layers below would say it once more.
+        0 => LevelFilter::ERROR,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        // It would panic where standard error is closed.
+        .log_internal_errors(false)
+        .init();
 }
 
 #[cfg(test)]

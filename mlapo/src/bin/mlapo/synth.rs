@@ -10,6 +10,7 @@ use crate::choice::{DtypeChoice, QuantChoice};
 use crate::failure::Failure;
 use crate::output::stdout;
 use crate::progress;
+use crate::units;
 
 /// Write a small synthetic checkpoint in the published W8A8 layout
 ///
@@ -85,7 +86,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     progress::with_bar("writing", |report| synth::write(&args.out, &options, report))?;
     let mut out = stdout();
-    let layers = if args.layers == 1 { "1 layer".into() } else { format!("{} layers", args.layers) };
+    let layers = units::count(args.layers, "layer");
     writeln!(out, "wrote {layers} to {}", args.out.display())?;
     writeln!(out, "try: mlapo run --checkpoint {} --layer 0", args.out.display())?;
     Ok(out.flush()?)

@@ -14,6 +14,11 @@ pub fn bytes(count: u64) -> String {
     format!("{count} B")
 }
 
+/// A number of things.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A time in µs, ms or s, with four significant digits or so.
 pub fn time(time: Duration) -> String {
     let seconds = time.as_secs_f64();

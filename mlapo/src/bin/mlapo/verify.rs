@@ -91,11 +91,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             }
         };
         let outcome = Outcome { path, result, time: started.elapsed() };
-        if let Err(error) = &outcome.result {
-            complain(error);
-        }
-        if !args.json {
-            print(&outcome)?;
+        match &outcome.result {
+            Err(error) if args.json => complain(error),
+            _ if args.json => {}
+            _ => print(&outcome)?,
         }
         outcomes.push(outcome);
     }
@@ -212,7 +211,7 @@ fn print(outcome: &Outcome) -> Result<(), Failure> {
             }
             writeln!(out, "{table}")?;
         }
-        Err(error) => writeln!(out, "FAIL  {path}\n      {error}\n")?,
+        Err(error) => writeln!(out, "FAIL  {path}\n      error: {error}\n")?,
     }
     Ok(out.flush()?)
 }

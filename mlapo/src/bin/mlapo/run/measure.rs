@@ -40,6 +40,12 @@ impl Run {
     pub fn checksum(&self) -> u64 {
         self.results.iter().fold(0, |sum, result| sum.wrapping_add(result.checksum))
     }
+
+    /// The largest difference of the int8 results, or of the others; `None` if there are none of that kind.
+    pub fn largest_difference(&self, int8: bool) -> Option<f64> {
+        let results = self.results.iter().filter(|result| (result.desc.dtype() == DataType::Int8) == int8);
+        results.map(|result| result.difference).reduce(f64::max)
+    }
 }
 
 /// The middle of ascending times.

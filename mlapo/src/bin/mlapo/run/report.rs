@@ -61,9 +61,9 @@ pub fn print(args: &Args, config: &Config, weights: &Weights, run: &Run) -> Resu
     head.row([
         "operation",
         &format!(
-            "{} tokens, {} heads, hidden {}, ranks {} and {}, head {} + {}",
-            args.tokens,
-            config.num_heads,
+            "{}, {}, hidden {}, ranks {} and {}, head {} + {}",
+            units::count(args.tokens, "token"),
+            units::count(config.num_heads, "head"),
             config.hidden_size,
             config.q_lora_rank,
             config.kv_lora_rank,
@@ -115,7 +115,6 @@ pub fn print(args: &Args, config: &Config, weights: &Weights, run: &Run) -> Resu
     }
     writeln!(out, "{table}")?;
 
-    let largest = run.results.iter().fold(0.0, |largest, result| f64::max(largest, result.difference));
     let (times, on_stream) = (&run.times, &run.stream_times);
     let least = |times: &[std::time::Duration]| units::time(times.first().copied().unwrap_or_default());
     let mut foot = Table::new(0, &[]);
@@ -129,9 +128,21 @@ pub fn print(args: &Args, config: &Config, weights: &Weights, run: &Run) -> Resu
     ]);
     foot.row(["weights read", &format!("{:.1} GB/s", bandwidth(weights, run))]);
     foot.row(["checksum", &format!("{:#018x}", run.checksum())]);
-    foot.row(["largest difference from the reference", &units::difference(largest)]);
+    foot.row(["difference", &largest_differences(run)]);
     write!(out, "{foot}")?;
     Ok(out.flush()?)
+}
+
+/// The largest differences of the 16-bit and of the int8 results.
+fn largest_differences(run: &Run) -> String {
+    let halves = units::difference(run.largest_difference(false).unwrap_or(0.0));
+    match run.largest_difference(true) {
+        Some(steps) => {
+            let steps = units::difference(steps);
+            format!("at most {halves} in 16-bit values and {steps} in int8 from the reference")
+        }
+        None => format!("at most {halves} from the reference"),
+    }
 }
 
 fn describe(desc: &TensorDesc) -> (String, String, String) {
@@ -158,7 +169,6 @@ pub fn print_as_json(args: &Args, config: &Config, weights: &Weights, run: &Run)
     let results: Vec<Value> = results.collect();
     let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6;
     let first = |times: &[std::time::Duration]| micros(times.first().copied().unwrap_or_default());
-    let largest = run.results.iter().fold(0.0, |largest, result| f64::max(largest, result.difference));
     let document = json!({
         "tokens": args.tokens,
         "block_size": args.block_size,
@@ -184,7 +194,8 @@ pub fn print_as_json(args: &Args, config: &Config, weights: &Weights, run: &Run)
         },
         "weights_gb_per_s": bandwidth(weights, run),
         "checksum": format!("{:#018x}", run.checksum()),
-        "max_difference": largest,
+        "max_difference": run.largest_difference(false),
+        "max_int8_step": run.largest_difference(true),
     });
     Ok(print_json(&document)?)
 }

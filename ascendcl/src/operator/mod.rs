@@ -1,0 +1,171 @@
+//! What `aclnn` operators are called with.
+//!
+//! The getters of shapes and strides (`aclGetViewShape`, `aclGetViewStrides`, `aclGetStorageShape`) are not wrapped: they
+//! allocate their answer with C++'s `new[]`, which only C++ can free. A tensor's description is at hand here anyway.
+
+mod array;
+mod list;
+mod scalar;
+mod tensor;
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use self::array::{BoolArray, FloatArray, IntArray};
+pub use self::list::{ScalarList, TensorList};
+pub use self::scalar::OpScalar;
+pub use self::tensor::{OpTensor, TensorView};
+use crate::error::{Error, Result, ShapeError};
+use crate::host_function::is_inside;
+use crate::raw::Acl;
+use crate::raw::operator::{Operand, Sequence};
+use crate::runtime::Runtime;
+
+/// The operator libraries that this process has initialised.
+static OPEN: Mutex<Vec<Arc<OperatorsInner>>> = Mutex::new(Vec::new());
+
+/// The initialised operator library (`aclnnInit`): makes what operators are called with.
+///
+/// Cheap to clone. An `aclnn` operator is a pair of C functions that the program declares itself; their arguments
+/// are the raw handles of the objects made here, which the objects destroy when they are dropped. The objects stay on
+/// their thread.
+///
+/// The library stays initialised until [`finalize`](Self::finalize) is called, and keeps the runtime in use until then.
+///
+/// ```
+/// use ascendcl::{Backend, Format, Operators, Runtime};
+/// let runtime = Runtime::with_backend(Backend::Sim)?;
+/// let stream = runtime.device(0)?.stream()?;
+/// let tensor = stream.tensor_from(&[1.0f32, 2.0], Format::Nd, &[1, 2])?;
+///
+/// let operators = Operators::new(&runtime)?;
+/// let input = operators.tensor(&tensor)?;
+/// let alpha = operators.scalar(0.5f32)?;
+/// let axes = operators.int_array(&[0, 1])?;
+/// // unsafe { aclnnXxxGetWorkspaceSize(input.as_raw(), axes.as_raw(), alpha.as_raw(), .., &mut executor) }
+/// # assert!(!input.as_raw().is_null() && !axes.as_raw().is_null() && !alpha.as_raw().is_null());
+/// # Ok::<(), ascendcl::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Operators {
+    inner: Arc<OperatorsInner>,
+}
+
+struct OperatorsInner {
+    runtime: Runtime,
+}
+
+impl Operators {
+    /// The operator library of a runtime, initialised now or before (`aclnnInit`).
+    ///
+    /// # Errors
+    /// [`Error::MissingSymbol`] if the library is not installed, [`Error::Acl`] from `aclnnInit`.
+    pub fn new(runtime: &Runtime) -> Result<Self> {
+        if is_inside() {
+            return Err(Error::InHostFunction);
+        }
+        let mut open = OPEN.lock();
+        if let Some(inner) = open.iter().find(|inner| Arc::ptr_eq(&inner.runtime.inner, &runtime.inner)) {
+            return Ok(Self { inner: Arc::clone(inner) });
+        }
+        runtime.acl().init_operators()?;
+        let inner = Arc::new(OperatorsInner { runtime: runtime.clone() });
+        open.push(Arc::clone(&inner));
+        Ok(Self { inner })
+    }
+
+    /// The runtime that it belongs to.
+    pub fn runtime(&self) -> &Runtime {
+        &self.inner.runtime
+    }
+
+    /// Ends the operator library's use in this process (`aclnnFinalize`).
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if another handle or an object made by one is alive; [`Error::Acl`] from the library.
+    pub fn finalize(self) -> Result<()> {
+        let acl = self.acl()?;
+        let mut open = OPEN.lock();
+        // One handle is `self`, one is in `OPEN`; nobody can make a new one while `OPEN` is locked, except from
+        // a third handle, which would be counted.
+        let handles = Arc::strong_count(&self.inner).saturating_sub(2);
+        if handles > 0 {
+            return Err(Error::InUse { handles });
+        }
+        open.retain(|inner| !Arc::ptr_eq(inner, &self.inner));
+        // SAFETY: every object holds a handle, and there is none.
+        unsafe { acl.finalize_operators() }
+    }
+
+    /// The library, unless the caller is a host function, from which it must not be called.
+    fn acl(&self) -> Result<&Acl> {
+        if is_inside() {
+            return Err(Error::InHostFunction);
+        }
+        Ok(self.inner.runtime.acl())
+    }
+
+    /// Whether an object that belongs to `runtime` may be used here.
+    fn check_runtime(&self, what: &'static str, runtime: &Runtime) -> Result<()> {
+        if Arc::ptr_eq(&self.inner.runtime.inner, &runtime.inner) {
+            return Ok(());
+        }
+        let (expected, got) = (format!("{:?}", self.runtime()), format!("{runtime:?}"));
+        Err(Error::Mismatch { what, expected, got })
+    }
+}
+
+impl fmt::Debug for Operators {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Operators").field(&self.inner.runtime).finish()
+    }
+}
+
+/// An object of the operator library, destroyed when it is dropped.
+struct Owned<P: Operand> {
+    raw: NonNull<P>,
+    operators: Operators,
+}
+
+impl<P: Operand> Owned<P> {
+    /// # Safety
+    /// The object was just made by `operators`, and nothing else owns it.
+    unsafe fn new(operators: &Operators, raw: NonNull<P>) -> Self {
+        Self { raw, operators: operators.clone() }
+    }
+
+    fn acl(&self) -> &Acl {
+        self.operators.inner.runtime.acl()
+    }
+
+    /// Leaves the object to a list.
+    fn give_up(self) {
+        // The handle must go, or the operator library would seem in use for good.
+        let this = ManuallyDrop::new(self);
+        // SAFETY: read once, from what is not dropped.
+        drop(unsafe { ptr::read(&this.operators) });
+    }
+}
+
+impl<P: Sequence> Owned<P> {
+    fn len(&self) -> Result<usize> {
+        // SAFETY: the object is alive as long as its owner.
+        let len = unsafe { P::len(self.acl(), self.raw) }?;
+        usize::try_from(len).map_err(|_| {
+            ShapeError::new("number of members", "one that fits the address space", len).into()
+        })
+    }
+}
+
+impl<P: Operand> Drop for Owned<P> {
+    fn drop(&mut self) {
+        // SAFETY: the object is alive until now, and a list's members are not owned like this.
+        if let Err(error) = unsafe { P::destroy(self.acl(), self.raw) } {
+            tracing::error!(%error, "destroying an operand");
+        }
+    }
+}
