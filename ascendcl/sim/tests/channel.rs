@@ -1,32 +1,14 @@
 //! Channels of tensors.
 
+#[macro_use]
+mod table;
+
 use std::ffi::c_void;
 use std::time::Duration;
 use std::{ptr, thread};
 
 use ascendcl_sys::*;
-use parking_lot::Mutex;
-
-/// Each test starts and ends the runtime, which there is once.
-static RUNTIME: Mutex<()> = Mutex::new(());
-
-/// Calls a function of the library, which is there.
-macro_rules! call {
-    ($acl:ident.$name:ident($($argument:expr),*)) => {
-        // SAFETY: Every test hands over null, pointers that are valid for the call, or what the library gave it.
-        unsafe { $acl.$name($($argument),*) }.unwrap()
-    };
-}
-
-/// Runs a test with a runtime.
-fn with_runtime(test: impl FnOnce(&Library)) {
-    let _turn = RUNTIME.lock();
-    // SAFETY: The table gives to each name a function of its signature.
-    let acl = unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) };
-    assert_eq!(call!(acl.aclInit(ptr::null())), ACL_SUCCESS);
-    test(&acl);
-    assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
-}
+use table::with_runtime;
 
 fn item(acl: &Library, shape: &[i64], values: &mut [f32]) -> *mut acltdtDataItem {
     let data: *mut c_void = values.as_mut_ptr().cast();

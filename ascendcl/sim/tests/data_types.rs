@@ -1,12 +1,10 @@
 //! Sizes of data types, half-precision numbers, and what the toolkit supports.
 
+mod table;
+
 use ascendcl_sys::*;
 use half::f16;
-
-fn library() -> Library {
-    // SAFETY: The table gives to each name a function of its signature.
-    unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) }
-}
+use table::library;
 
 #[test]
 fn sizes_are_those_of_the_c_types() {

@@ -1,25 +1,16 @@
 //! What operators are called with: tensors, scalars, arrays, lists.
 
+#[macro_use]
+mod table;
+
 use std::ffi::c_void;
 use std::ptr;
 
 use ascendcl_sys::*;
+use table::library;
 
 const NULL_POINTER: aclnnStatus = 161_001;
 const INVALID: aclnnStatus = 161_002;
-
-fn library() -> Library {
-    // SAFETY: The table gives to each name a function of its signature.
-    unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) }
-}
-
-/// Calls a function of the library, which is there.
-macro_rules! call {
-    ($acl:ident.$name:ident($($argument:expr),*)) => {
-        // SAFETY: Every test hands over null, pointers that are valid for the call, or what the library gave it.
-        unsafe { $acl.$name($($argument),*) }.unwrap()
-    };
-}
 
 /// Takes an array that the library handed out.
 fn take(array: *mut i64, count: u64) -> Vec<i64> {

@@ -1,28 +1,15 @@
 //! Profiling: stamps, ranges, and the trace they make.
 
+#[macro_use]
+mod table;
+
 use std::ffi::{CString, c_void};
 use std::path::Path;
 use std::{fs, ptr, thread};
 
 use ascendcl_sim::profile::{self, Kind, Place, Record};
 use ascendcl_sys::*;
-use parking_lot::Mutex;
-
-/// Tests that start and end the runtime, which there is once.
-static RUNTIME: Mutex<()> = Mutex::new(());
-
-fn library() -> Library {
-    // SAFETY: The table gives to each name a function of its signature.
-    unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) }
-}
-
-/// Calls a function of the library, which is there.
-macro_rules! call {
-    ($acl:ident.$name:ident($($argument:expr),*)) => {
-        // SAFETY: Every test hands over null, pointers that are valid for the call, or what the library gave it.
-        unsafe { $acl.$name($($argument),*) }.unwrap()
-    };
-}
+use table::{RUNTIME, library};
 
 fn stamp(acl: &Library, message: &str) -> *mut c_void {
     let stamp = call!(acl.aclprofCreateStamp());

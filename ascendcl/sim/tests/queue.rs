@@ -1,31 +1,13 @@
 //! Queues of data and the routes between them.
 
+#[macro_use]
+mod table;
+
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use ascendcl_sys::*;
-use parking_lot::Mutex;
-
-/// Each test starts and ends the runtime, which there is once.
-static RUNTIME: Mutex<()> = Mutex::new(());
-
-/// Calls a function of the library, which is there.
-macro_rules! call {
-    ($acl:ident.$name:ident($($argument:expr),*)) => {
-        // SAFETY: Every test hands over null, pointers that are valid for the call, or what the library gave it.
-        unsafe { $acl.$name($($argument),*) }.unwrap()
-    };
-}
-
-/// Runs a test with a runtime.
-fn with_runtime(test: impl FnOnce(&Library)) {
-    let _turn = RUNTIME.lock();
-    // SAFETY: The table gives to each name a function of its signature.
-    let acl = unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) };
-    assert_eq!(call!(acl.aclInit(ptr::null())), ACL_SUCCESS);
-    test(&acl);
-    assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
-}
+use table::with_runtime;
 
 fn queue(acl: &Library, depth: u32) -> u32 {
     let attr = call!(acl.acltdtCreateQueueAttr());

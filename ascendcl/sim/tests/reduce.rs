@@ -1,28 +1,19 @@
 //! Reductions, prefetches, and the status of the device that operators would change.
 
+#[macro_use]
+mod table;
+
 use std::ffi::c_void;
 use std::ptr;
 
 use ascendcl_sys::*;
 use half::{bf16, f16};
-use parking_lot::Mutex;
-
-/// Each test starts and ends the runtime, which there is once.
-static RUNTIME: Mutex<()> = Mutex::new(());
-
-/// Calls a function of the library, which is there.
-macro_rules! call {
-    ($acl:ident.$name:ident($($argument:expr),*)) => {
-        // SAFETY: Every test hands over null, pointers that are valid for the call, or what the library gave it.
-        unsafe { $acl.$name($($argument),*) }.unwrap()
-    };
-}
+use table::{RUNTIME, library};
 
 /// Runs a test with a runtime, a device and a stream.
 fn with_stream(test: impl FnOnce(&Library, aclrtStream)) {
     let _turn = RUNTIME.lock();
-    // SAFETY: The table gives to each name a function of its signature.
-    let acl = unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) };
+    let acl = library();
     assert_eq!(call!(acl.aclInit(ptr::null())), ACL_SUCCESS);
     assert_eq!(call!(acl.aclrtSetDevice(0)), ACL_SUCCESS);
     let mut stream = aclrtStream::null();

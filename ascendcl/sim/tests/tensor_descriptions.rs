@@ -1,22 +1,13 @@
 //! Data buffers and tensor descriptions.
 
+#[macro_use]
+mod table;
+
 use std::ffi::CStr;
 use std::ptr;
 
 use ascendcl_sys::*;
-
-fn library() -> Library {
-    // SAFETY: The table gives to each name a function of its signature.
-    unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) }
-}
-
-/// Calls a function of the library, which is there.
-macro_rules! call {
-    ($acl:ident.$name:ident($($argument:expr),*)) => {
-        // SAFETY: Every test hands over null, pointers that are valid for the call, or what the library gave it.
-        unsafe { $acl.$name($($argument),*) }.unwrap()
-    };
-}
+use table::library;
 
 #[test]
 fn a_data_buffer_says_what_it_was_made_of() {

@@ -1,26 +1,13 @@
 //! Allocators of programs, and dumps.
 
+#[macro_use]
+mod table;
+
 use std::ffi::{CStr, CString, c_void};
 use std::{fs, ptr};
 
 use ascendcl_sys::*;
-use parking_lot::Mutex;
-
-/// Each test starts and ends the runtime, which there is once.
-static RUNTIME: Mutex<()> = Mutex::new(());
-
-fn library() -> Library {
-    // SAFETY: The table gives to each name a function of its signature.
-    unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) }
-}
-
-/// Calls a function of the library, which is there.
-macro_rules! call {
-    ($acl:ident.$name:ident($($argument:expr),*)) => {
-        // SAFETY: Every test hands over null, pointers that are valid for the call, or what the library gave it.
-        unsafe { $acl.$name($($argument),*) }.unwrap()
-    };
-}
+use table::{RUNTIME, library};
 
 unsafe extern "C" fn allocate(_: aclrtAllocator, _: usize) -> *mut c_void {
     ptr::null_mut()
