@@ -11,7 +11,7 @@ pub struct MissingSymbol {
     /// The first version of CANN that is known to have it.
     pub since: &'static str,
     /// The files that it is looked for in.
-    pub library: &'static [&'static str],
+    pub files: &'static [&'static str],
     /// Where it was looked for.
     pub searched: Box<Searched>,
 }
@@ -31,8 +31,8 @@ impl std::error::Error for MissingSymbol {}
 
 impl fmt::Display for MissingSymbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, since, library, searched } = self;
-        write!(f, "`{name}` is missing (first in CANN {since}, {}): ", library.join(" or "))?;
+        let Self { name, since, files, searched } = self;
+        write!(f, "`{name}` is missing (first in CANN {since}, {}): ", files.join(" or "))?;
         match &**searched {
             Searched::Files(paths) => {
                 for (index, path) in paths.iter().enumerate() {
@@ -54,7 +54,7 @@ fn lack(count: usize) -> &'static str {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
     /// The files that were looked for, any of which would do.
-    pub library: &'static [&'static str],
+    pub files: &'static [&'static str],
     /// Everything that was tried, in order.
     pub tried: Vec<Attempt>,
 }
@@ -72,7 +72,7 @@ impl std::error::Error for LoadError {}
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} could not be loaded; tried:", self.library.join(" or "))?;
+        writeln!(f, "{} could not be loaded; tried:", self.files.join(" or "))?;
         for Attempt { path, error } in &self.tried {
             writeln!(f, "  {}: {error}", path.display())?;
         }

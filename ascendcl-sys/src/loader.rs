@@ -109,7 +109,7 @@ impl Library {
         let missing = |searched| MissingSymbol {
             name: function.name,
             since: function.since,
-            library: function.group.files(),
+            files: function.group.files(),
             searched: Box::new(searched),
         };
         match &self.source {
@@ -213,7 +213,7 @@ impl Files {
                     return Ok(opened);
                 }
             }
-            Err(LoadError { library: group.files(), tried })
+            Err(LoadError { files: group.files(), tried })
         });
         opened.as_deref().map_err(LoadError::clone)
     }

@@ -77,7 +77,7 @@ fn libraries_of_other_groups_are_opened_when_they_are_needed() {
     // SAFETY: There is no such function to call.
     let missing = unsafe { acl.aclnnInit(std::ptr::null()) }.unwrap_err();
     let Searched::NotLoaded(error) = &*missing.searched else { panic!("{missing}") };
-    assert_eq!(error.library, ["libnnopbase.so"]);
+    assert_eq!(error.files, ["libnnopbase.so"]);
     assert!(missing.to_string().contains("libnnopbase.so"));
 
     // A library that appears later is found, if nothing asked for it before.

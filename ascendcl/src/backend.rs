@@ -81,15 +81,18 @@ pub(crate) struct Opened {
 /// Loads and initialises the installed library; fails also if it has no device.
 pub(crate) fn open_npu() -> Result<Opened> {
     #[cfg(feature = "link")]
-    let library = sys::Library::linked();
+    let functions = sys::Library::linked();
     #[cfg(not(feature = "link"))]
-    let library = sys::Library::open()?;
-    let acl = Acl { library };
+    let functions = sys::Library::open()?;
+    let acl = Acl { functions };
     let initialised_here = acl.init()?;
     match acl.device_count()? {
         0 => Err(Error::Backend {
             backend: "npu".into(),
-            why: format!("{:?} loads but sees no device; check the driver with `npu-smi info`", acl.library),
+            why: format!(
+                "{:?} loads but sees no device; check the driver with `npu-smi info`",
+                acl.functions
+            ),
         }),
         _ => Ok(Opened { acl, initialised_here }),
     }
@@ -99,8 +102,8 @@ pub(crate) fn open_npu() -> Result<Opened> {
 #[cfg(feature = "sim")]
 pub(crate) fn open_sim() -> Result<Opened> {
     // SAFETY: the simulator's table is built from functions whose signatures are those of the bindings.
-    let library = unsafe { sys::Library::from_resolver("the simulated device", ascendcl_sim::resolve) };
-    let acl = Acl { library };
+    let functions = unsafe { sys::Library::from_resolver("the simulated device", ascendcl_sim::resolve) };
+    let acl = Acl { functions };
     let initialised_here = acl.init()?;
     Ok(Opened { acl, initialised_here })
 }

@@ -1,12 +1,13 @@
 //! Devices.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use ascendcl_sys as sys;
 use parking_lot::{Mutex, RwLock};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ShapeError};
 use crate::host_function::is_inside;
 use crate::pool::{Place, Pool, PoolStatistics};
 use crate::raw::Acl;
@@ -107,10 +108,18 @@ impl Device {
     /// [`Error::Acl`] from the library.
     pub fn properties(&self) -> Result<DeviceProperties> {
         let acl = self.bind()?;
-        let id = u32::try_from(self.inner.id).unwrap_or(0);
-        let count = |info| Ok::<_, Error>(usize::try_from(acl.device_capability(id, info)?).unwrap_or(0));
+        let not = |what, expected, got: &dyn ToString| {
+            Error::from(ShapeError::new(what, expected, got.to_string()))
+        };
+        let id = u32::try_from(self.inner.id).map_err(|_| not("device", "not negative", &self.inner.id))?;
+        let count = |info| {
+            let value = acl.device_capability(id, info)?;
+            usize::try_from(value)
+                .map_err(|_| not("aclGetDeviceCapability", "a number that is not negative", &value))
+        };
+        let soc_name = acl.soc_name()?;
         Ok(DeviceProperties {
-            soc_name: acl.soc_name()?.unwrap_or_default(),
+            soc_name: soc_name.ok_or_else(|| not("aclrtGetSocName", "a name", &"null"))?,
             ai_cores: count(sys::ACL_DEVICE_INFO_AI_CORE_NUM)?,
             vector_cores: count(sys::ACL_DEVICE_INFO_VECTOR_CORE_NUM)?,
             l2_bytes: count(sys::ACL_DEVICE_INFO_L2_SIZE)?,
@@ -126,13 +135,17 @@ impl Device {
         self.bind()?.memory_info()
     }
 
-    /// The least and the greatest priority of a stream; numerically, the greatest is the lower number
+    /// The priorities that a stream can have, from the greatest, which is the lowest number, to the least
     /// (`aclrtDeviceGetStreamPriorityRange`, since 9.1).
     ///
     /// # Errors
     /// [`Error::MissingSymbol`] before CANN 9.1, [`Error::Acl`] from the library.
-    pub fn stream_priority_range(&self) -> Result<(i32, i32)> {
-        self.bind()?.stream_priority_range()
+    pub fn stream_priority_range(&self) -> Result<RangeInclusive<u32>> {
+        let (least, greatest) = self.bind()?.stream_priority_range()?;
+        let number = |priority: i32| {
+            u32::try_from(priority).map_err(|_| ShapeError::new("stream priority", "not negative", priority))
+        };
+        Ok(number(greatest)?..=number(least)?)
     }
 
     /// Waits until all work on the device is done (`aclrtSynchronizeDevice`).
@@ -223,6 +236,9 @@ impl DeviceInner {
 
 impl Drop for DeviceInner {
     fn drop(&mut self) {
+        let runtime = self.runtime.clone();
+        // A thread that opens the device meanwhile waits until it is closed. In a host function nothing is closed.
+        let _opening = (!is_inside()).then(|| runtime.inner.devices.lock());
         if let Err(error) = self.close() {
             tracing::error!(device = self.id, %error, "closing the device");
         }

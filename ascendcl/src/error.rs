@@ -115,6 +115,8 @@ impl AclError {
             sys::ACL_ERROR_RT_STREAM_SYNC_TIMEOUT
             | sys::ACL_ERROR_RT_EVENT_SYNC_TIMEOUT
             | sys::ACL_ERROR_WAIT_CALLBACK_TIMEOUT
+            | sys::ACL_ERROR_RT_WAIT_TIMEOUT
+            | sys::ACL_ERROR_RT_TASK_TIMEOUT
             | sys::ACL_ERROR_RT_REPORT_TIMEOUT => ErrorKind::Timeout,
             sys::ACL_ERROR_API_NOT_SUPPORT
             | sys::ACL_ERROR_FEATURE_UNSUPPORTED

@@ -46,9 +46,9 @@ impl Runtime {
     /// Calls `handler` for each task that fails, on a thread of the library (`aclrtSetExceptionInfoCallback` and
     /// the five functions that [`TaskException`] names).
     ///
-    /// There is one handler for the process; a new one takes the place of the last one. It should only take notes:
-    /// the library holds locks meanwhile, so that queueing or waiting for work in it may fail or never
-    /// return (AscendCL docs: exception handling). A panic is caught and logged.
+    /// There is one handler for the process; a new one takes the place of the last one. It should only take notes: calls of
+    /// this crate answer with [`Error::InHostFunction`](crate::Error::InHostFunction) in it, because the library holds locks
+    /// meanwhile (AscendCL docs: exception handling). A panic is caught and logged.
     ///
     /// ```
     /// use ascendcl::{Backend, Runtime};

@@ -110,8 +110,8 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a host function; calls into the library are refused meanwhile, also those of destructors.
-fn inside(function: impl FnOnce()) {
+/// Runs a function that the library calls; calls into the library are refused meanwhile, also those of destructors.
+pub(crate) fn inside(function: impl FnOnce()) {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
@@ -123,7 +123,7 @@ fn inside(function: impl FnOnce()) {
     function();
 }
 
-/// Whether this thread is running a host function, in which the library must not be called.
+/// Whether this thread is running a function that the library calls, in which the library must not be called.
 pub(crate) fn is_inside() -> bool {
     INSIDE.get()
 }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn an_older_library_runs_host_functions_on_a_thread_of_ours() {
         // SAFETY: the simulator's functions have the signatures of their names.
-        let acl = Acl { library: unsafe { Library::from_resolver("CANN 8.1", resolve_8_1) } };
+        let acl = Acl { functions: unsafe { Library::from_resolver("CANN 8.1", resolve_8_1) } };
         let initialised_here = acl.init().unwrap();
         let device =
             Device::open(Runtime::of_library(Opened { acl, initialised_here }, crate::BackendKind::Sim), 0)

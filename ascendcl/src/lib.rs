@@ -1,8 +1,8 @@
 //! Safe Rust for the Ascend NPU.
 //!
 //! A thin layer over AscendCL, the vendor's C runtime, in which ownership says what is alive: [`Runtime`], [`Device`],
-//! [`Stream`], [`Event`], [`DeviceBuffer`], [`PinnedBuffer`], [`Tensor`], [`Workspace`], [`Graph`]. The installed library is
-//! loaded at run time; without one, the same program runs on a simulated device (feature `sim`, on by default).
+//! [`Stream`], [`Event`], [`DeviceBuffer`], [`PinnedBuffer`], [`RegisteredBuffer`], [`Tensor`], [`Workspace`], [`Graph`],
+//! and the operands of the vendor's two-phase operators, [`Operators`]. The installed library is loaded at run time; without one, the same program runs on a simulated device (feature `sim`, on by default).
 //!
 //! ```
 //! use ascendcl::Runtime;
@@ -44,8 +44,11 @@
 //! * **Streams and devices.** A stream holds its device, a buffer, an event and a graph theirs; the device is reset when
 //!   all are gone. Dropping a stream or a graph waits for its work. A usage that names a dropped stream has nothing to wait
 //!   for; one that could not be destroyed stays in the usages, whose waits go on asking the library.
+//! * **Registered memory** is owned by its [`RegisteredBuffer`], copies of its slices are waited for like any other
+//!   slice's, and it is freed only when the library has let it go.
 //! * **Threads.** The library's current context is a thread's; every call binds the device's context first. All handle
-//!   types are `Send` and `Sync`, except [`ProfilingRange`], which the profiler keeps by thread.
+//!   types are `Send` and `Sync`, except [`ProfilingRange`], which the profiler keeps by thread, and the operands that
+//!   [`Operators`] makes.
 //! * **Uninitialised memory.** Element types are plain numbers ([`Element`]), for which any bit pattern is valid. Pinned
 //!   memory is zeroed when it is allocated.
 //! * **Errors.** A call that fails before its work is queued leaves at most a longer usage or a wait behind. When the library

@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crate::backend::BackendKind;
 use crate::device::Device;
@@ -41,7 +41,8 @@ pub struct RegisteredBuffer<T: Element> {
     device: Device,
 }
 
-// SAFETY: both pointers are addresses that `self` never goes through; the memory is plain numbers that `self` owns. The library lets any thread unregister it whose context is current.
+// SAFETY: both pointers are addresses that `self` never goes through; the memory is plain numbers that `self` owns. The
+// library lets any thread unregister it whose context is current.
 unsafe impl<T: Element> Send for RegisteredBuffer<T> {}
 // SAFETY: as above.
 unsafe impl<T: Element> Sync for RegisteredBuffer<T> {}
@@ -59,9 +60,20 @@ impl Device {
         }
         let acl = self.bind()?;
         let (pages, size) = memory.pages();
-        // SAFETY: whole pages, which `RegisteredBuffer` frees only after they are unregistered.
-        let mapped = unsafe { acl.host_register(pages, size) }?;
-        Ok(RegisteredBuffer { memory: ManuallyDrop::new(memory), pages, mapped, device: self.clone() })
+        let registered = |mapped| {
+            let device = self.clone();
+            RegisteredBuffer { memory: ManuallyDrop::new(memory), pages, mapped, device }
+        };
+        if !self.runtime().has_function("aclrtHostRegisterV2") {
+            // SAFETY: whole pages, which `RegisteredBuffer` frees only when they are unregistered.
+            let mapped = unsafe { acl.host_register(pages, size) }?;
+            return Ok(registered(mapped));
+        }
+        // SAFETY: as above.
+        unsafe { acl.host_register_v2(pages, size) }?;
+        let mut registered = registered(ptr::null_mut());
+        registered.mapped = acl.host_device_pointer(pages)?;
+        Ok(registered)
     }
 }
 
@@ -88,7 +100,7 @@ impl<T: Element> RegisteredBuffer<T> {
         let result = this.end();
         let Self { memory, device, .. } = &mut *this;
         // SAFETY: taken once, from what is not dropped.
-        drop(unsafe { std::ptr::read(device) });
+        drop(unsafe { ptr::read(device) });
         result?;
         // SAFETY: as above.
         Ok(unsafe { ManuallyDrop::take(memory) })
@@ -145,9 +157,42 @@ impl<T: Element> fmt::Debug for RegisteredBuffer<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sim"))]
 mod tests {
+    use std::ffi::{CStr, c_void};
+    use std::ptr::NonNull;
+
+    use ascendcl_sys::Library;
+
     use super::check_kernel;
+    use crate::backend::{BackendKind, Opened};
+    use crate::device::Device;
+    use crate::page_box::PageBox;
+    use crate::pointer::MemoryLocation;
+    use crate::raw::Acl;
+    use crate::runtime::Runtime;
+
+    /// The simulator as an older library: without the functions that CANN 9.1 brought.
+    fn resolve_8_1(name: &CStr) -> Option<NonNull<c_void>> {
+        let newer = [c"aclrtHostRegisterV2", c"aclrtHostGetDevicePointer"];
+        if newer.contains(&name) { None } else { ascendcl_sim::resolve(name) }
+    }
+
+    #[test]
+    fn an_older_library_registers_memory_too() {
+        // SAFETY: the simulator's functions have the signatures of their names.
+        let acl = Acl { functions: unsafe { Library::from_resolver("CANN 8.1", resolve_8_1) } };
+        let initialised_here = acl.init().unwrap();
+        let runtime = Runtime::of_library(Opened { acl, initialised_here }, BackendKind::Sim);
+        let device = Device::open(runtime, 0).unwrap();
+        let memory = device.register(PageBox::from_slice(&[1u8, 2, 3]).unwrap()).unwrap();
+        let location = |address| device.pointer_attributes(address).unwrap().location;
+        assert_eq!(location(memory.as_ptr().cast()), MemoryLocation::Host);
+        assert!(!memory.as_device_ptr().is_null());
+        let memory = memory.unregister().unwrap();
+        assert_eq!(location(memory.as_ptr().cast()), MemoryLocation::Unregistered);
+        assert_eq!(*memory, [1, 2, 3]);
+    }
 
     #[test]
     fn old_kernels_are_refused() {

@@ -40,7 +40,7 @@ pub(crate) struct RuntimeInner {
     /// Whether the library has `aclrtLaunchHostFunc` (since 9.1).
     pub(crate) runs_host_functions: bool,
     /// Devices that are open, so that opening one again gives the same one with the same memory pool.
-    devices: Mutex<HashMap<i32, Weak<DeviceInner>>>,
+    pub(crate) devices: Mutex<HashMap<i32, Weak<DeviceInner>>>,
 }
 
 impl Runtime {
@@ -92,7 +92,7 @@ impl Runtime {
     /// A runtime of a library that is initialised.
     pub(crate) fn of_library(opened: Opened, kind: BackendKind) -> Self {
         let Opened { acl, initialised_here } = opened;
-        let runs_host_functions = acl.library.is_available("aclrtLaunchHostFunc");
+        let runs_host_functions = acl.functions.is_available("aclrtLaunchHostFunc");
         let devices = Mutex::default();
         let acl = Arc::new(acl);
         Self { inner: Arc::new(RuntimeInner { acl, kind, initialised_here, runs_host_functions, devices }) }
@@ -121,7 +121,7 @@ impl Runtime {
 
     /// Whether the loaded library has a function, by its C name: for what newer versions brought.
     pub fn has_function(&self, name: &str) -> bool {
-        self.acl().library.is_available(name)
+        self.acl().functions.is_available(name)
     }
 
     /// Opens a device (`aclrtSetDevice`), or gives it once more if it is open.
@@ -170,7 +170,7 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime")
             .field("backend", &self.inner.kind)
-            .field("library", &self.acl().library)
+            .field("library", &self.acl().functions)
             .finish_non_exhaustive()
     }
 }

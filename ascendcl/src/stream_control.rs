@@ -78,7 +78,10 @@ impl Stream {
     ///
     /// # Errors
     /// [`Error::Acl`](crate::Error::Acl) from the library.
-    pub fn set_failure_mode(&self, mode: FailureMode) -> Result<()> {
+    ///
+    /// # Safety
+    /// With [`FailureMode::Stop`], a failure drops what is queued, as [`abort`](Self::abort) does: its contract holds then.
+    pub unsafe fn set_failure_mode(&self, mode: FailureMode) -> Result<()> {
         let mode = match mode {
             FailureMode::Continue => sys::ACL_CONTINUE_ON_FAILURE,
             FailureMode::Stop => sys::ACL_STOP_ON_FAILURE,
@@ -178,25 +181,28 @@ impl Stream {
     /// that wait for this one, because of an event or of memory that both use, may wait for ever and must be aborted,
     /// too.
     ///
-    /// Safe, because the work is given up and nothing else: its memory stays with the record of the stream, and is
-    /// neither handed out nor freed before a wait for the stream has succeeded. A wait that another thread is in
-    /// ends with `ACL_ERROR_RT_STREAM_ABORT`, perhaps before the running task has ended, but gives access to nothing;
-    /// `&mut` keeps out the waits of this stream's own methods, after which a borrow of host memory ends. No thread
-    /// queues work on the device during the call, so no stream can miss the wait for this one.
+    /// No thread queues work on the device during the call, which therefore waits for threads that are queueing, as an
+    /// upload from a plain slice is until it is done.
     ///
     /// ```
     /// use ascendcl::{Backend, Runtime};
     /// let device = Runtime::with_backend(Backend::Sim)?.device(0)?;
-    /// let (mut stream, event) = (device.stream()?, device.event()?);
+    /// let (stream, event) = (device.stream()?, device.event()?);
     /// stream.record(&event)?;
-    /// stream.abort()?;
+    /// // SAFETY: no other stream has work.
+    /// unsafe { stream.abort() }?;
     /// assert!(stream.is_idle()?);
     /// # Ok::<(), ascendcl::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::Capturing`](crate::Error::Capturing) during a capture, [`Error::Acl`](crate::Error::Acl) from the library.
-    pub fn abort(&mut self) -> Result<()> {
+    ///
+    /// # Safety
+    /// Waits for other streams are dropped with the work that they were for, so the order of work on memory that this
+    /// stream shares with others is lost: nothing touches such memory before the work of those other streams is done, for
+    /// instance because the device was [synchronised](crate::Device::synchronize).
+    pub unsafe fn abort(&self) -> Result<()> {
         let (submission, _alone) = self.submit_alone("Stream::abort")?;
         // SAFETY: the submission's stream is alive, and nobody queues work on the device meanwhile.
         unsafe { submission.acl.abort_stream(submission.handle) }
@@ -204,11 +210,14 @@ impl Stream {
 
     /// Ends the task that is running and leaves those that are queued (`aclrtStreamStop`, since 9.1).
     ///
-    /// For what it leaves behind, and why that is safe, see [`abort`](Self::abort).
+    /// For what it leaves behind see [`abort`](Self::abort).
     ///
     /// # Errors
     /// As [`abort`](Self::abort), and [`Error::MissingSymbol`](crate::Error::MissingSymbol) before CANN 9.1.
-    pub fn stop_running_task(&mut self) -> Result<()> {
+    ///
+    /// # Safety
+    /// As [`abort`](Self::abort): the running task may be a wait for another stream.
+    pub unsafe fn stop_running_task(&self) -> Result<()> {
         let (submission, _alone) = self.submit_alone("Stream::stop_running_task")?;
         // SAFETY: the submission's stream is alive, and nobody queues work on the device meanwhile.
         unsafe { submission.acl.stop_stream(submission.handle) }

@@ -1,4 +1,5 @@
 //! FRACTAL_NZ against the formula of the operator's contract.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use ascendcl::{FractalNz, nd_to_nz, nz_to_nd};
 use proptest::prelude::*;

@@ -218,7 +218,10 @@ impl ConfigBuilder {
             if value == 0 || value % multiple != 0 || value > LARGEST {
                 return Err(ConfigError {
                     field,
-                    expected: format!("a multiple of {multiple} from {multiple} to {LARGEST}"),
+                    expected: match multiple {
+                        1 => format!("from 1 to {LARGEST}"),
+                        _ => format!("a multiple of {multiple} from {multiple} to {LARGEST}"),
+                    },
                     got: value.to_string(),
                 }
                 .into());

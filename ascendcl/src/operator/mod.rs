@@ -155,9 +155,8 @@ impl<P: Sequence> Owned<P> {
     fn len(&self) -> Result<usize> {
         // SAFETY: the object is alive as long as its owner.
         let len = unsafe { P::len(self.acl(), self.raw) }?;
-        usize::try_from(len).map_err(|_| {
-            ShapeError::new("number of members", "one that fits the address space", len).into()
-        })
+        usize::try_from(len)
+            .map_err(|_| ShapeError::new("number of members", "one that fits the address space", len).into())
     }
 }
 
@@ -167,5 +166,49 @@ impl<P: Operand> Drop for Owned<P> {
         if let Err(error) = unsafe { P::destroy(self.acl(), self.raw) } {
             tracing::error!(%error, "destroying an operand");
         }
+    }
+}
+
+#[cfg(all(test, feature = "sim"))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::backend::{Backend, BackendKind, Opened};
+    use crate::dtype::Format;
+
+    /// A runtime that nobody else has a handle to.
+    fn runtime() -> Runtime {
+        // SAFETY: the simulator's functions have the signatures of their names.
+        let functions = unsafe { ascendcl_sys::Library::from_resolver("own", ascendcl_sim::resolve) };
+        let acl = Acl { functions };
+        let initialised_here = acl.init().unwrap();
+        Runtime::of_library(Opened { acl, initialised_here }, BackendKind::Sim)
+    }
+
+    #[test]
+    fn the_library_is_in_use_while_there_are_objects() {
+        let runtime = runtime();
+        let operators = Operators::new(&runtime).unwrap();
+        let again = Operators::new(&runtime).unwrap();
+        assert!(matches!(again.finalize(), Err(Error::InUse { handles: 1 })));
+        // The list owns its member, which has no handle of its own any more.
+        let list = operators.scalar_list(vec![operators.scalar(2i32).unwrap()]).unwrap();
+        assert!(matches!(operators.clone().finalize(), Err(Error::InUse { handles: 2 })));
+        drop(list);
+        operators.finalize().unwrap();
+        Operators::new(&runtime).unwrap().finalize().unwrap();
+        assert_eq!(Arc::strong_count(&runtime.inner), 1, "the runtime is no longer in use");
+    }
+
+    #[test]
+    fn tensors_and_members_of_other_runtimes_are_refused() {
+        let (mine, other) = (runtime(), Runtime::with_backend(Backend::Sim).unwrap());
+        let stream = other.device(0).unwrap().stream().unwrap();
+        let tensor = stream.tensor_from(&[1u8], Format::Nd, &[1]).unwrap();
+        let operators = Operators::new(&mine).unwrap();
+        assert!(matches!(operators.tensor(&tensor), Err(Error::Mismatch { what: "tensor", .. })));
+        let member = Operators::new(&other).unwrap().tensor(&tensor).unwrap();
+        assert!(matches!(operators.tensor_list(vec![member]), Err(Error::Mismatch { .. })));
+        operators.finalize().unwrap();
     }
 }

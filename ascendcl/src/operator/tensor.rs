@@ -49,7 +49,8 @@ impl Operators {
             offset: 0,
             storage: numbers("tensor's storage shape", &desc.storage_shape())?,
         };
-        self.create(tensor, &layout)
+        // SAFETY: contiguous strides are as many as dimensions.
+        unsafe { self.create(tensor, &layout) }
     }
 
     /// A part of a tensor, for an operator (`aclCreateTensor`).
@@ -78,15 +79,19 @@ impl Operators {
             offset: number("view's offset", view.offset)?,
             storage: numbers("tensor's storage shape", &desc.storage_shape())?,
         };
-        self.create(tensor, &layout)
+        // SAFETY: the view was checked to have as many strides as dimensions.
+        unsafe { self.create(tensor, &layout) }
     }
 
-    fn create<'t>(&self, tensor: &'t Tensor, layout: &Layout) -> Result<OpTensor<'t>> {
+    /// # Safety
+    /// The layout has as many strides as its view has dimensions.
+    unsafe fn create<'t>(&self, tensor: &'t Tensor, layout: &Layout) -> Result<OpTensor<'t>> {
         self.check_runtime("tensor", tensor.buffer().device().runtime())?;
         let desc = tensor.desc();
         let address = tensor.buffer().as_device_ptr();
-        let raw =
-            self.acl()?.create_tensor(layout, desc.dtype().to_acl(), desc.format().to_acl(), address)?;
+        let (data_type, format) = (desc.dtype().to_acl(), desc.format().to_acl());
+        // SAFETY: the caller's promise.
+        let raw = unsafe { self.acl()?.create_tensor(layout, data_type, format, address) }?;
         // SAFETY: just made.
         Ok(OpTensor { owned: unsafe { Owned::new(self, raw) }, tensor })
     }

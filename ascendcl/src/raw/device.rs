@@ -80,15 +80,12 @@ impl Acl {
 
     /// `aclrtGetMemUsageInfo` (since 9.1), of all components.
     pub(crate) fn memory_usage(&self, device: i32) -> Result<Vec<sys::aclrtMemUsageInfo>> {
-        let empty =
-            sys::aclrtMemUsageInfo { name: [0; 32], curMemSize: 0, memPeakSize: 0, reserved: [0; 8] };
+        let empty = sys::aclrtMemUsageInfo { name: [0; 32], curMemSize: 0, memPeakSize: 0, reserved: [0; 8] };
         let mut components = vec![empty; COMPONENTS];
         loop {
             let (asked, mut got) = (components.len(), 0);
             // SAFETY: room for `asked` components, and a valid out-pointer.
-            unsafe {
-                call!(self, aclrtGetMemUsageInfo(device, components.as_mut_ptr(), asked, &mut got))
-            }?;
+            unsafe { call!(self, aclrtGetMemUsageInfo(device, components.as_mut_ptr(), asked, &mut got)) }?;
             if got < asked {
                 components.truncate(got);
                 return Ok(components);

@@ -13,6 +13,7 @@ use super::{Acl, call};
 use crate::backend::BackendKind;
 use crate::error::Result;
 use crate::exception::TaskException;
+use crate::host_function::inside;
 
 /// What the program wants to be called.
 pub(crate) type Handler = Arc<dyn Fn(&TaskException) + Send + Sync>;
@@ -50,7 +51,7 @@ unsafe fn report(slot: &Slot, info: *mut sys::aclrtExceptionInfo) {
     let called = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the caller's promise.
         match unsafe { acl.task_exception(info) } {
-            Ok(exception) => handler(&exception),
+            Ok(exception) => inside(|| handler(&exception)),
             Err(error) => tracing::error!(%error, "a task failed, and the library does not say which"),
         }
     }));
@@ -97,11 +98,11 @@ impl Acl {
         // SAFETY: the caller's promise is the contract of all five functions.
         unsafe {
             Ok(TaskException {
-                device: self.library.aclrtGetDeviceIdFromExceptionInfo(info)?,
-                stream: self.library.aclrtGetStreamIdFromExceptionInfo(info)?,
-                task: self.library.aclrtGetTaskIdFromExceptionInfo(info)?,
-                thread: self.library.aclrtGetThreadIdFromExceptionInfo(info)?,
-                code: self.library.aclrtGetErrorCodeFromExceptionInfo(info)?.cast_signed(),
+                device: self.functions.aclrtGetDeviceIdFromExceptionInfo(info)?,
+                stream: self.functions.aclrtGetStreamIdFromExceptionInfo(info)?,
+                task: self.functions.aclrtGetTaskIdFromExceptionInfo(info)?,
+                thread: self.functions.aclrtGetThreadIdFromExceptionInfo(info)?,
+                code: self.functions.aclrtGetErrorCodeFromExceptionInfo(info)?.cast_signed(),
             })
         }
     }

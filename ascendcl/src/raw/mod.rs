@@ -27,13 +27,14 @@ use crate::error::{AclError, Error, Result};
 
 /// A loaded AscendCL library.
 pub(crate) struct Acl {
-    pub(crate) library: sys::Library,
+    /// Its functions, each under its C name.
+    pub(crate) functions: sys::Library,
 }
 
 /// Calls a C function of `$acl` and turns its code into a `Result<()>`; used inside `unsafe` blocks.
 macro_rules! call {
     ($acl:expr, $name:ident($($arg:expr),* $(,)?)) => {
-        $acl.check(stringify!($name), $acl.library.$name($($arg),*))
+        $acl.check(stringify!($name), $acl.functions.$name($($arg),*))
     };
 }
 pub(crate) use call;
@@ -59,7 +60,7 @@ impl Acl {
     /// (AscendCL docs: exception handling), hence the copy.
     fn recent_message(&self) -> Option<String> {
         // SAFETY: the function takes nothing and may be called at any time.
-        let message = unsafe { self.library.aclGetRecentErrMsg() }.ok()?;
+        let message = unsafe { self.functions.aclGetRecentErrMsg() }.ok()?;
         if message.is_null() {
             return None;
         }

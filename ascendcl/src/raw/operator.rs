@@ -12,7 +12,6 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) view: Vec<i64>,
-    /// As many as the view has dimensions.
     pub(crate) strides: Vec<i64>,
     pub(crate) offset: i64,
     pub(crate) storage: Vec<i64>,
@@ -80,7 +79,7 @@ macro_rules! arrays {
 
             fn create(acl: &Acl, values: &[Self]) -> Result<NonNull<Self::Array>> {
                 // SAFETY: so many values are valid, and the function copies them.
-                let array = unsafe { acl.library.$create(values.as_ptr(), values.len() as u64) };
+                let array = unsafe { acl.functions.$create(values.as_ptr(), values.len() as u64) };
                 acl.made(stringify!($create), array?)
             }
         }
@@ -110,7 +109,10 @@ impl Acl {
     }
 
     /// `aclCreateTensor`, which notes the address and touches nothing there.
-    pub(crate) fn create_tensor(
+    ///
+    /// # Safety
+    /// The layout has as many strides as its view has dimensions.
+    pub(crate) unsafe fn create_tensor(
         &self,
         layout: &Layout,
         data_type: sys::aclDataType,
@@ -118,11 +120,9 @@ impl Acl {
         address: *mut c_void,
     ) -> Result<NonNull<sys::aclTensor>> {
         let Layout { view, strides, offset, storage } = layout;
-        debug_assert_eq!(view.len(), strides.len());
-        // SAFETY: as many numbers as said are valid (a layout has as many strides as dimensions), and the function
-        // copies them.
+        // SAFETY: as many numbers as said are valid, for the strides by the caller's promise; the function copies them.
         let tensor = unsafe {
-            self.library.aclCreateTensor(
+            self.functions.aclCreateTensor(
                 view.as_ptr(),
                 view.len() as u64,
                 data_type,
@@ -207,7 +207,7 @@ impl Acl {
         data_type: sys::aclDataType,
     ) -> Result<NonNull<sys::aclScalar>> {
         // SAFETY: the caller promises a value, which the function copies; that its type is not `const` means nothing.
-        let scalar = unsafe { self.library.aclCreateScalar(value.cast_mut(), data_type) };
+        let scalar = unsafe { self.functions.aclCreateScalar(value.cast_mut(), data_type) };
         self.made("aclCreateScalar", scalar?)
     }
 
@@ -220,7 +220,7 @@ impl Acl {
         tensors: &[*const sys::aclTensor],
     ) -> Result<NonNull<sys::aclTensorList>> {
         // SAFETY: so many tensors are valid; the caller promises that they are alive.
-        let list = unsafe { self.library.aclCreateTensorList(tensors.as_ptr(), tensors.len() as u64) };
+        let list = unsafe { self.functions.aclCreateTensorList(tensors.as_ptr(), tensors.len() as u64) };
         self.made("aclCreateTensorList", list?)
     }
 
@@ -233,7 +233,7 @@ impl Acl {
         scalars: &[*const sys::aclScalar],
     ) -> Result<NonNull<sys::aclScalarList>> {
         // SAFETY: so many scalars are valid; the caller promises that they are alive.
-        let list = unsafe { self.library.aclCreateScalarList(scalars.as_ptr(), scalars.len() as u64) };
+        let list = unsafe { self.functions.aclCreateScalarList(scalars.as_ptr(), scalars.len() as u64) };
         self.made("aclCreateScalarList", list?)
     }
 

@@ -10,7 +10,7 @@ impl Acl {
     /// Starts a named range with `aclprofCreateStamp`, `aclprofSetStampTraceMessage` and `aclprofRangeStart`.
     pub(crate) fn range_start(&self, name: &str) -> Result<(NonNull<c_void>, u32)> {
         // SAFETY: takes nothing.
-        let stamp = unsafe { self.library.aclprofCreateStamp() }?;
+        let stamp = unsafe { self.functions.aclprofCreateStamp() }?;
         let stamp = NonNull::new(stamp).ok_or_else(|| {
             ShapeError::new("aclprofCreateStamp", "a stamp (is profiling initialised?)", "null")
         })?;
@@ -32,7 +32,7 @@ impl Acl {
             Ok(()) => Ok((stamp, range)),
             Err(error) => {
                 // SAFETY: the stamp is alive and started no range.
-                unsafe { self.library.aclprofDestroyStamp(stamp.as_ptr()) }?;
+                unsafe { self.functions.aclprofDestroyStamp(stamp.as_ptr()) }?;
                 Err(error)
             }
         }
@@ -46,7 +46,7 @@ impl Acl {
         // SAFETY: the range was started and not stopped yet, by the caller's promise.
         let stopped = unsafe { call!(self, aclprofRangeStop(range)) };
         // SAFETY: the stamp is alive and not used afterwards, by the caller's promise.
-        unsafe { self.library.aclprofDestroyStamp(stamp.as_ptr()) }?;
+        unsafe { self.functions.aclprofDestroyStamp(stamp.as_ptr()) }?;
         stopped
     }
 }

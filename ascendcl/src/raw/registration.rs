@@ -9,35 +9,35 @@ use super::{Acl, call};
 use crate::error::Result;
 
 impl Acl {
-    /// Page-locks host memory and maps it for the device: `aclrtHostRegisterV2` and `aclrtHostGetDevicePointer`, or
-    /// `aclrtHostRegister` before CANN 9.1. Answers the address for the device.
+    /// `aclrtHostRegisterV2` (since 9.1): page-locks host memory and maps it for the device.
     ///
     /// # Safety
     /// `size` bytes from `memory`, both multiples of a page, stay allocated until
-    /// [`host_unregister`](Self::host_unregister) has succeeded. In the meantime copies from and to them are asynchronous.
-    pub(crate) unsafe fn host_register(&self, memory: NonNull<c_void>, size: usize) -> Result<*mut c_void> {
-        let (memory, size) = (memory.as_ptr(), size as u64);
-        let mut address = ptr::null_mut();
-        if !self.library.is_available("aclrtHostRegisterV2") {
-            let kind = sys::ACL_HOST_REGISTER_MAPPED;
-            // SAFETY: the caller promises the memory; a valid out-pointer.
-            unsafe { call!(self, aclrtHostRegister(memory, size, kind, &mut address)) }?;
-            return Ok(address);
-        }
+    /// [`host_unregister`](Self::host_unregister) has succeeded.
+    pub(crate) unsafe fn host_register_v2(&self, memory: NonNull<c_void>, size: usize) -> Result<()> {
         let flags = sys::ACL_HOST_REG_MAPPED | sys::ACL_HOST_REG_PINNED;
-        // SAFETY: the caller promises the memory.
-        unsafe { call!(self, aclrtHostRegisterV2(memory, size, flags)) }?;
-        // SAFETY: a valid out-pointer; 0 is the only flag.
-        match unsafe { call!(self, aclrtHostGetDevicePointer(memory, &mut address, 0)) } {
-            Ok(()) => Ok(address),
-            Err(error) => {
-                // SAFETY: registered above, and nothing uses it yet.
-                if let Err(error) = unsafe { call!(self, aclrtHostUnregister(memory)) } {
-                    tracing::error!(%error, "taking a registration back");
-                }
-                Err(error)
-            }
-        }
+        // SAFETY: the caller's promise is the function's contract.
+        unsafe { call!(self, aclrtHostRegisterV2(memory.as_ptr(), size as u64, flags)) }
+    }
+
+    /// `aclrtHostGetDevicePointer` (since 9.1).
+    pub(crate) fn host_device_pointer(&self, memory: NonNull<c_void>) -> Result<*mut c_void> {
+        let mut address = ptr::null_mut();
+        // SAFETY: a valid out-pointer; the memory's address is looked up, not accessed.
+        unsafe { call!(self, aclrtHostGetDevicePointer(memory.as_ptr(), &mut address, 0)) }?;
+        Ok(address)
+    }
+
+    /// `aclrtHostRegister`, which answers the address for the device.
+    ///
+    /// # Safety
+    /// As [`host_register_v2`](Self::host_register_v2).
+    pub(crate) unsafe fn host_register(&self, memory: NonNull<c_void>, size: usize) -> Result<*mut c_void> {
+        let mut address = ptr::null_mut();
+        let kind = sys::ACL_HOST_REGISTER_MAPPED;
+        // SAFETY: the caller promises the memory; a valid out-pointer.
+        unsafe { call!(self, aclrtHostRegister(memory.as_ptr(), size as u64, kind, &mut address)) }?;
+        Ok(address)
     }
 
     /// `aclrtHostUnregister`.

@@ -52,11 +52,7 @@ impl Acl {
     ///
     /// # Safety
     /// The stream is alive.
-    pub(crate) unsafe fn set_stream_overflow_switch(
-        &self,
-        stream: sys::aclrtStream,
-        on: bool,
-    ) -> Result<()> {
+    pub(crate) unsafe fn set_stream_overflow_switch(&self, stream: sys::aclrtStream, on: bool) -> Result<()> {
         // SAFETY: the caller's promise is the function's contract.
         unsafe { call!(self, aclrtSetStreamOverflowSwitch(stream, on.into())) }
     }

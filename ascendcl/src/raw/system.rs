@@ -94,7 +94,7 @@ impl Acl {
     /// `aclrtGetSocName`; null without a device.
     pub(crate) fn soc_name(&self) -> Result<Option<String>> {
         // SAFETY: takes nothing.
-        let name = unsafe { self.library.aclrtGetSocName() }?;
+        let name = unsafe { self.functions.aclrtGetSocName() }?;
         if name.is_null() {
             return Ok(None);
         }

@@ -45,13 +45,13 @@ impl Acl {
     /// `aclrtPeekAtLastError` of this thread.
     pub(crate) fn peek_at_last_error(&self) -> Result<sys::aclError> {
         // SAFETY: takes a number.
-        Ok(unsafe { self.library.aclrtPeekAtLastError(sys::ACL_RT_THREAD_LEVEL) }?)
+        Ok(unsafe { self.functions.aclrtPeekAtLastError(sys::ACL_RT_THREAD_LEVEL) }?)
     }
 
     /// `aclrtGetLastError` of this thread.
     pub(crate) fn take_last_error(&self) -> Result<sys::aclError> {
         // SAFETY: takes a number.
-        Ok(unsafe { self.library.aclrtGetLastError(sys::ACL_RT_THREAD_LEVEL) }?)
+        Ok(unsafe { self.functions.aclrtGetLastError(sys::ACL_RT_THREAD_LEVEL) }?)
     }
 }
 

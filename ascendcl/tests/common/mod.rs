@@ -1,5 +1,6 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "not every test file uses everything")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::mpsc::{Sender, channel};
 

@@ -57,7 +57,7 @@ struct Findings {
     driver_version: Option<String>,
     device_nodes: Vec<PathBuf>,
     /// The AscendCL library that loads, or what was tried.
-    library: Result<PathBuf, sys::LoadError>,
+    acl: Result<PathBuf, sys::LoadError>,
     /// Devices of the installed library; not tried without one.
     npu: Option<Result<Vec<FoundDevice>, String>>,
     compilers: Vec<Compiler>,
@@ -95,7 +95,7 @@ impl Findings {
             driver_version: system::first_version(Path::new(DRIVER_VERSION)),
             device_nodes: system::device_nodes(Path::new("/dev")),
             npu: library.is_ok().then(|| devices(Backend::Npu)),
-            library,
+            acl: library,
             compilers: system::compilers(),
             libclang: system::libclang(environment),
             simulator: devices(Backend::Sim),
@@ -111,7 +111,7 @@ impl Findings {
     fn advice(&self) -> Vec<String> {
         let mut advice = Vec::new();
         let toolkit = self.toolkits.iter().find(|(_, there)| *there).map(|(path, _)| path);
-        match (&self.library, toolkit) {
+        match (&self.acl, toolkit) {
             (Err(_), Some(path)) => advice.push(format!(
                 "a toolkit is in {}, but its library does not load: `source` its set_env.sh, or set ASCENDCL_LIBRARY",
                 path.display()
@@ -185,10 +185,10 @@ impl Findings {
             }
         }
         writeln!(out, "\nAscendCL library")?;
-        match &self.library {
+        match &self.acl {
             Ok(path) => writeln!(out, "  loads      {}", path.display())?,
             Err(error) => {
-                writeln!(out, "  {} could not be loaded; tried:", error.library.join(" or "))?;
+                writeln!(out, "  {} could not be loaded; tried:", error.files.join(" or "))?;
                 for sys::Attempt { path, error } in &error.tried {
                     writeln!(out, "  failed     {}: {error}", path.display())?;
                 }
@@ -220,7 +220,7 @@ impl Findings {
     }
 
     fn as_json(&self) -> Value {
-        let library = match &self.library {
+        let library = match &self.acl {
             Ok(path) => json!({ "path": path }),
             Err(error) => {
                 let attempt =
