@@ -72,6 +72,7 @@ mod exception;
 mod format;
 mod graph;
 mod host_function;
+mod interop;
 mod operator;
 mod page_box;
 mod pinned;
@@ -104,6 +105,7 @@ pub use event::Event;
 pub use exception::TaskException;
 pub use format::{FractalNz, nd_to_nz, nz_to_nd};
 pub use graph::Graph;
+pub use interop::Touch;
 pub use operator::{
     BoolArray, FloatArray, IntArray, OpScalar, OpTensor, Operators, ScalarList, TensorList, TensorView,
 };

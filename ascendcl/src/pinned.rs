@@ -46,6 +46,9 @@ slices! {
 impl Stream {
     /// Pinned host memory for `len` elements, all zero.
     ///
+    /// It takes memory that was given back and that no stream works on any more, or new memory; only when several blocks of
+    /// that size are still being worked on, it waits for the oldest.
+    ///
     /// # Errors
     /// [`ErrorKind::OutOfMemory`](crate::ErrorKind::OutOfMemory) if the host has no more pinned memory;
     /// [`Error::Shape`](crate::Error::Shape) if the size does not fit the address space.
@@ -75,11 +78,12 @@ impl<T: Element> PinnedBuffer<T> {
     /// The contents, after waiting for queued work that writes them.
     ///
     /// # Errors
-    /// [`Error::Acl`](crate::Error::Acl) if that work failed, or is being captured.
+    /// [`Error::Acl`](crate::Error::Acl) if that work failed.
     pub fn as_slice(&self) -> Result<&[T]> {
         self.block.wait_on_host(Access::Read)?;
-        // SAFETY: the block holds `len` initialised elements of a type for which any bit pattern is valid, aligned
-        // to 512 bytes (a page, for pinned memory). Work that writes was waited for, and more cannot be queued
+        // SAFETY: the block holds `len` initialised elements of a type for which any bit pattern is valid. It stands at
+        // a multiple of 512 bytes from the start of an allocation that is aligned to 64 bytes, which is enough for
+        // any element. Work that writes was waited for, and more cannot be queued
         // while `self` is borrowed.
         Ok(unsafe { std::slice::from_raw_parts(self.block.pointer.as_ptr().cast::<T>(), self.len) })
     }
@@ -87,7 +91,7 @@ impl<T: Element> PinnedBuffer<T> {
     /// The contents, to write, after waiting for queued work that reads or writes them.
     ///
     /// # Errors
-    /// [`Error::Acl`](crate::Error::Acl) if that work failed, or is being captured.
+    /// [`Error::Acl`](crate::Error::Acl) if that work failed.
     pub fn as_mut_slice(&mut self) -> Result<&mut [T]> {
         self.block.wait_on_host(Access::Write)?;
         // SAFETY: as in `as_slice`; no queued work touches the block, and none can be queued while `self` is

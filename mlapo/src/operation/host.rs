@@ -216,7 +216,7 @@ impl Compute {
     }
 }
 
-/// Pinned memory is aligned to at least 512 bytes, so the cast cannot fail.
+/// Pinned memory is aligned to 64 bytes, so the cast cannot fail.
 fn halves(bytes: &[u8]) -> &[u16] {
     bytemuck::cast_slice(bytes)
 }
