@@ -40,7 +40,7 @@ pub(crate) struct DeviceInner {
     device_memory: Pool,
     pinned_memory: Pool,
     /// Held for reading from the moment when the order of some work is settled until it is queued, and for writing by
-    /// launches of graphs, which touch memory without borrowing it.
+    /// launches and executions of graphs, which touch memory without borrowing it.
     pub(crate) order: RwLock<()>,
     /// Runs host functions where the library has no thread for them.
     pump: Mutex<Option<Arc<Pump>>>,

@@ -50,11 +50,11 @@ impl Recording {
 /// # Ok::<(), ascendcl::Error>(())
 /// ```
 pub struct Graph {
-    device: Device,
-    handle: sys::aclmdlRI,
-    blocks: Vec<(Arc<Block>, Access)>,
+    pub(crate) device: Device,
+    pub(crate) handle: sys::aclmdlRI,
+    pub(crate) blocks: Vec<(Arc<Block>, Access)>,
     /// Streams with launches that may not be done.
-    launches: Mutex<Usage>,
+    pub(crate) launches: Mutex<Usage>,
 }
 
 // SAFETY: the library lets any thread use a graph whose context is current for it, which `Device::bind` ensures.

@@ -52,12 +52,13 @@
 //! * **Uninitialised memory.** Element types are plain numbers ([`Element`]), for which any bit pattern is valid. Pinned
 //!   memory is zeroed when it is allocated.
 //! * **Errors.** A call that fails before its work is queued leaves at most a longer usage or a wait behind. When the library
-//!   reports that waiting for a plain slice's copy failed, the stream has given the copy up; that is the one thing taken from
-//!   it on trust.
+//!   reports that waiting failed for a copy of a plain slice, a copy from a peer or the execution of a graph, the device has
+//!   given that work up; this is the one thing taken from it on trust.
 
 #![warn(missing_debug_implementations)]
 
 mod backend;
+mod batch;
 mod block;
 mod buffer;
 mod copy;
@@ -69,12 +70,15 @@ mod error;
 mod event;
 mod event_time;
 mod exception;
+mod fill;
 mod format;
 mod graph;
+mod graph_control;
 mod host_function;
 mod interop;
 mod operator;
 mod page_box;
+mod peer;
 mod pinned;
 mod pointer;
 mod pool;

@@ -4,11 +4,14 @@
 //! undefined; otherwise it is `unsafe` and says what it needs. Handles are the C library's own; the safe types decide how
 //! long they live.
 
+pub(crate) mod batch;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod event_time;
 pub(crate) mod exception;
+pub(crate) mod fill;
 pub(crate) mod graph;
+pub(crate) mod graph_control;
 pub(crate) mod host_function;
 pub(crate) mod memory;
 pub(crate) mod operator;
