@@ -1,19 +1,13 @@
 //! Many copies in one call.
 
-use std::ffi::c_void;
-use std::sync::Arc;
-
-use crate::block::Block;
 use crate::buffer::{DeviceSlice, DeviceSliceMut};
+use crate::copy::Side;
 use crate::dtype::Element;
 use crate::error::{Result, ShapeError};
 use crate::pinned::{PinnedSlice, PinnedSliceMut};
 use crate::raw::batch::{Copy, Direction};
 use crate::stream::{Capture, Stream};
 use crate::usage::Access;
-
-/// A borrowed side of a copy: its block, where it starts, and its length in elements.
-type Side<'b> = (&'b Arc<Block>, *mut c_void, usize);
 
 impl Stream {
     /// Queues copies from pinned memory to the device in one call (`aclrtMemcpyBatchAsync`, since 9.1).

@@ -229,7 +229,7 @@ impl Stream {
 }
 
 /// A borrowed side of a copy: its block, where it starts, and its length in elements.
-type Side<'b> = (&'b Arc<Block>, *mut c_void, usize);
+pub(crate) type Side<'b> = (&'b Arc<Block>, *mut c_void, usize);
 
 impl Submission<'_> {
     /// Copies rows between two sides that are borrowed, to read and to write.
@@ -290,7 +290,8 @@ impl Pitch {
     }
 }
 
-fn check_len(what: &'static str, expected: usize, got: usize) -> Result<()> {
+/// Refuses sides of different lengths, in elements.
+pub(crate) fn check_len(what: &'static str, expected: usize, got: usize) -> Result<()> {
     if expected == got {
         return Ok(());
     }

@@ -1,8 +1,9 @@
 //! Copies from the memory of another device.
 
 use crate::buffer::{DeviceSlice, DeviceSliceMut};
+use crate::copy::check_len;
 use crate::dtype::Element;
-use crate::error::{Error, Result, ShapeError};
+use crate::error::{Error, Result};
 use crate::raw::memory::CopyKind;
 use crate::stream::{Capture, Stream};
 use crate::usage::Access;
@@ -40,11 +41,7 @@ impl Stream {
         to: impl Into<DeviceSliceMut<'d, T>>,
     ) -> Result<()> {
         let (from, to) = (from.into(), to.into());
-        if from.len() != to.len() {
-            let expected = format!("{} elements", from.len());
-            let what = "copy_from_peer: length of the destination";
-            return Err(ShapeError::new(what, expected, format!("{} elements", to.len())).into());
-        }
+        check_len("copy_from_peer: length of the destination", from.len(), to.len())?;
         let peer = from.block.device();
         if !self.device().can_access_peer(peer)? {
             return Err(Error::Mismatch {

@@ -360,3 +360,19 @@ fn two_halves_of_a_buffer_and_rows_in_every_direction() {
     let pitch = ascendcl::Pitch { width: 1, rows: 1, from: 1, to: usize::MAX };
     stream.upload_rows(&host, &mut rows, pitch).unwrap();
 }
+
+// On a device of its own, because it looks at what the pool holds.
+#[test]
+fn pinned_memory_in_a_loop_does_not_pile_up() {
+    const LEN: usize = 3 << 20; // a slab for itself
+    let device = device(2);
+    let stream = device.stream().unwrap();
+    let mut target = stream.alloc::<u8>(LEN).unwrap();
+    for _ in 0..40 {
+        let host = stream.alloc_pinned::<u8>(LEN).unwrap();
+        stream.host_function(|| thread::sleep(std::time::Duration::from_millis(2))).unwrap();
+        stream.upload_pinned(&host, &mut target).unwrap();
+    }
+    // Not forty blocks of 4 MiB: beyond some in flight, the host waits for the oldest.
+    assert!(device.pinned_pool_statistics().reserved_bytes <= 10 * (4 << 20));
+}
