@@ -72,6 +72,7 @@
 //! ```
 
 mod abi;
+mod aicore;
 mod callback;
 mod channel;
 mod config;

@@ -1,0 +1,11 @@
+//! The AI cores of the simulated device: a model of the instructions of NPU architecture 2201 (dav-c220).
+//!
+//! A kernel object is a shared library that a host C++ compiler made of Ascend C source and the headers in
+//! `include/`. Each call of the Ascend C interface becomes one instruction ([`abi`]), which the core that the
+//! kernel runs on executes.
+
+#![allow(dead_code, reason = "the parts are written one after the other")]
+
+pub(crate) mod abi;
+pub(crate) mod fault;
+pub(crate) mod memory;
