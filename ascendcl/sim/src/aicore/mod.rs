@@ -7,5 +7,10 @@
 #![allow(dead_code, reason = "the parts are written one after the other")]
 
 pub(crate) mod abi;
+pub(crate) mod check;
 pub(crate) mod fault;
+pub(crate) mod instruction;
+pub(crate) mod launch;
+mod matrix;
 pub(crate) mod memory;
+mod vector;
