@@ -7,10 +7,18 @@
 #![allow(dead_code, reason = "the parts are written one after the other")]
 
 pub(crate) mod abi;
+mod arena;
+mod calls;
 pub(crate) mod check;
+mod core;
+mod cross;
 pub(crate) mod fault;
+mod flags;
 pub(crate) mod instruction;
 pub(crate) mod launch;
+mod layout;
 mod matrix;
 pub(crate) mod memory;
+mod schedule;
+pub(crate) mod trace;
 mod vector;
