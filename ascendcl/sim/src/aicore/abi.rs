@@ -323,7 +323,8 @@ pub(crate) struct Site {
 
 /// Declares the structures of instructions.
 macro_rules! instructions {
-    ($($(#[$doc:meta])* struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })*) => {$(
+    ($($(#[$doc:meta])* struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })*) => {
+    $(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(C)]
@@ -335,7 +336,14 @@ macro_rules! instructions {
             pub reserved: u8,
             $($(#[$field_doc])* pub $field: $type),*
         }
-    )*};
+    )*
+
+        /// How the compiler laid the instructions out.
+        #[cfg(test)]
+        fn instruction_layouts() -> Vec<tests::StructLayout> {
+            vec![$(tests::layout_of!($name { kind, pipe, reserved, $($field),* })),*]
+        }
+    };
 }
 
 instructions! {
@@ -874,3 +882,7 @@ pub(crate) struct Object {
     pub kernel_count: u32,
     pub kernels: *const KernelEntry,
 }
+
+#[cfg(test)]
+#[path = "abi_tests.rs"]
+mod tests;

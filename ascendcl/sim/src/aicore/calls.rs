@@ -66,7 +66,7 @@ unsafe extern "C" fn execute(core: *mut c_void, instruction: *const c_void, site
     let core = unsafe { core_of(core) };
     // SAFETY: The header passes the structures of the interface.
     let read = unsafe { Instruction::read(instruction) };
-    guarded(core, |core| match read {
+    guarded(core, |core| match &read {
         Some(instruction) => core.execute(instruction, site),
         None => core.fail("the kernel passed an instruction of an unknown kind".to_owned()),
     })
@@ -145,4 +145,29 @@ unsafe fn text_of(text: *const c_char, length: u64) -> String {
     // SAFETY: As the caller says.
     let bytes = unsafe { slice::from_raw_parts(text.cast(), length as usize) };
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::null_mut;
+    use std::sync::Arc;
+
+    use super::super::abi::KernelType;
+    use super::super::core::End;
+    use super::super::layout::Layout;
+    use super::super::memory::CoreMemory;
+    use super::super::schedule::Schedule;
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_model_ends_the_kernel() {
+        let schedule = Schedule::new(Layout::new(KernelType::AivOnly, 1), 1, 1, false);
+        // SAFETY: There is no memory.
+        let memory = unsafe { CoreMemory::new([null_mut(); 8], Arc::default()) };
+        let mut core = Core::new(&schedule, 0, memory, None, None);
+        assert_eq!(guarded(&mut core, |_| Ok(())), 0);
+        assert_eq!(guarded(&mut core, |_| panic!("no such {}", "lane")), 1);
+        let end = core.outcome().end;
+        assert_eq!(end, Some(End::Failed("the model of the core failed: no such lane".to_owned())));
+    }
 }

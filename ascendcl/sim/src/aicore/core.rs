@@ -41,13 +41,39 @@ pub(super) enum End {
     Stopped,
 }
 
-/// An instruction on its way.
+/// An instruction on its way. Instructions are large: only those that wait are copied.
 #[derive(Clone, Copy, Debug)]
-struct Issued {
+struct Issued<'i> {
+    instruction: &'i Instruction,
+    pipe: Pipe,
+    site: Site,
+    ticket: Option<Ticket>,
+}
+
+/// An instruction that waits in its pipe.
+#[derive(Clone, Copy, Debug)]
+struct Held {
     instruction: Instruction,
     pipe: Pipe,
     site: Site,
     ticket: Option<Ticket>,
+}
+
+impl Held {
+    fn new(issued: &Issued<'_>) -> Self {
+        let &Issued { instruction, pipe, site, ticket } = issued;
+        Self { instruction: *instruction, pipe, site, ticket }
+    }
+
+    fn issued(&self) -> Issued<'_> {
+        let Self { instruction, pipe, site, ticket } = self;
+        Issued { instruction, pipe: *pipe, site: *site, ticket: *ticket }
+    }
+
+    /// What holds the pipe.
+    fn reason(&self) -> (Pipe, String, Site) {
+        held(&self.issued())
+    }
 }
 
 /// What an instruction does to global memory that other cores may change too.
@@ -75,7 +101,7 @@ pub(super) struct Core<'s, 'm> {
     number: usize,
     memory: CoreMemory,
     registers: Registers,
-    queues: [VecDeque<Issued>; PIPES],
+    queues: [VecDeque<Held>; PIPES],
     flags: Flags,
     checker: Option<CoreChecker>,
     recorder: Option<Recorder>,
@@ -166,7 +192,7 @@ impl<'s, 'm> Core<'s, 'm> {
     }
 
     /// The kernel issues an instruction.
-    pub(super) fn execute(&mut self, instruction: Instruction, site: Site) -> Result<(), Ended> {
+    pub(super) fn execute(&mut self, instruction: &Instruction, site: Site) -> Result<(), Ended> {
         if self.end.is_some() {
             return Err(Ended);
         }
@@ -176,19 +202,19 @@ impl<'s, 'm> Core<'s, 'm> {
         }
         let Some(pipe) = instruction.pipe() else {
             let what = format!("there is no pipe {}", instruction.pipe_code());
-            return self.refuse(Some(&instruction), site, &Fault::Unsupported(what));
+            return self.refuse(Some(instruction), site, &Fault::Unsupported(what));
         };
         let order = self.ticks();
         if let Some(recorder) = &mut self.recorder {
-            recorder.record(instruction, pipe, order, site);
+            recorder.record(*instruction, pipe, order, site);
         }
         let ticket = self.checker.as_mut().map(CoreChecker::issue);
         let issued = Issued { instruction, pipe, site, ticket };
-        match instruction {
+        match *instruction {
             // These hold the scalar unit, whatever the pipe.
-            Instruction::CrossWait(wait) => self.cross_wait(&wait, &issued),
-            Instruction::SyncAll(meeting) => self.sync_all(&meeting, &issued),
-            Instruction::WaitMemory(wait) => self.wait_memory(&wait, &issued),
+            Instruction::CrossWait(ref wait) => self.cross_wait(wait, &issued),
+            Instruction::SyncAll(ref meeting) => self.sync_all(meeting, &issued),
+            Instruction::WaitMemory(ref wait) => self.wait_memory(wait, &issued),
             Instruction::CleanCache(_) => self.pause(site),
             Instruction::Barrier(_) if pipe == Pipe::All => {
                 self.drained()?;
@@ -199,21 +225,21 @@ impl<'s, 'm> Core<'s, 'm> {
             | Instruction::WaitFlag(abi::WaitFlag { src: other, event, .. }) => {
                 match valid_flag(pipe, other, event) {
                     Ok(()) => self.enqueue(issued),
-                    Err(fault) => self.refuse(Some(&instruction), site, &fault),
+                    Err(fault) => self.refuse(Some(instruction), site, &fault),
                 }
             }
             _ if pipe == Pipe::All => {
                 let what = format!("{} cannot run on all pipes", instruction.name());
-                self.refuse(Some(&instruction), site, &Fault::Unsupported(what))
+                self.refuse(Some(instruction), site, &Fault::Unsupported(what))
             }
             _ => self.enqueue(issued),
         }
     }
 
     /// The instruction comes to its pipe.
-    fn enqueue(&mut self, issued: Issued) -> Result<(), Ended> {
+    fn enqueue(&mut self, issued: Issued<'_>) -> Result<(), Ended> {
         if !self.queues[issued.pipe as usize].is_empty() {
-            self.queues[issued.pipe as usize].push_back(issued);
+            self.queues[issued.pipe as usize].push_back(Held::new(&issued));
             return Ok(());
         }
         // The most frequent instructions first: they free no pipe.
@@ -225,7 +251,7 @@ impl<'s, 'm> Core<'s, 'm> {
             if issued.pipe == Pipe::Scalar {
                 return self.stuck(vec![held(&issued)]);
             }
-            self.queues[issued.pipe as usize].push_back(issued);
+            self.queues[issued.pipe as usize].push_back(Held::new(&issued));
         }
         self.drain(freed)
     }
@@ -235,20 +261,20 @@ impl<'s, 'm> Core<'s, 'm> {
         while freed != 0 {
             let pipe = freed.trailing_zeros() as usize;
             freed &= freed - 1;
-            while let Some(&first) = self.queues[pipe].front() {
-                if !self.step(&first, &mut freed)? {
+            while let Some(first) = self.queues[pipe].pop_front() {
+                if !self.step(&first.issued(), &mut freed)? {
+                    self.queues[pipe].push_front(first);
                     break;
                 }
-                self.queues[pipe].pop_front();
             }
         }
         Ok(())
     }
 
     /// Executes the instruction unless it holds its pipe. Sets the bits of pipes that may move then.
-    fn step(&mut self, issued: &Issued, freed: &mut u32) -> Result<bool, Ended> {
+    fn step(&mut self, issued: &Issued<'_>, freed: &mut u32) -> Result<bool, Ended> {
         let &Issued { instruction, pipe, site, ticket } = issued;
-        match instruction {
+        match *instruction {
             Instruction::SetFlag(abi::SetFlag { dst, event, .. }) => {
                 let Some(dst) = Pipe::of(dst) else { return Ok(true) };
                 self.flags.set(pipe, dst, event);
@@ -267,26 +293,26 @@ impl<'s, 'm> Core<'s, 'm> {
                 }
             }
             Instruction::Barrier(_) => self.barrier(issued),
-            Instruction::CrossSet(set) => self.cross_set(&set, issued)?,
-            Instruction::PostMemory(post) => self.post_memory(&post, issued)?,
+            Instruction::CrossSet(ref set) => self.cross_set(set, issued)?,
+            Instruction::PostMemory(ref post) => self.post_memory(post, issued)?,
             _ => self.compute(issued)?,
         }
         Ok(true)
     }
 
-    fn barrier(&mut self, issued: &Issued) {
+    fn barrier(&mut self, issued: &Issued<'_>) {
         if let Some((checker, ticket)) = self.checker.as_mut().zip(issued.ticket) {
             checker.barrier(ticket, issued.pipe, issued.site);
         }
     }
 
     /// Runs an instruction that uses memory.
-    fn compute(&mut self, issued: &Issued) -> Result<(), Ended> {
+    fn compute(&mut self, issued: &Issued<'_>) -> Result<(), Ended> {
         let Some(semantics) = issued.instruction.semantics() else { return Ok(()) };
         let (schedule, number) = (self.schedule, self.number);
         let result = match semantics.check() {
             Err(fault) => Err(fault),
-            Ok(()) => match order(&issued.instruction) {
+            Ok(()) => match order(issued.instruction) {
                 Order::Free => self.compute_now(issued),
                 Order::Commuting => schedule.commuting(|| self.compute_now(issued)),
                 Order::Fixed => match schedule.in_turn(number, || self.compute_now(issued)) {
@@ -295,25 +321,25 @@ impl<'s, 'm> Core<'s, 'm> {
                 },
             },
         };
-        result.or_else(|fault| self.refuse(Some(&issued.instruction), issued.site, &fault))
+        result.or_else(|fault| self.refuse(Some(issued.instruction), issued.site, &fault))
     }
 
-    fn compute_now(&mut self, issued: &Issued) -> Result<(), Fault> {
+    fn compute_now(&mut self, issued: &Issued<'_>) -> Result<(), Fault> {
         let Some(semantics) = issued.instruction.semantics() else { return Ok(()) };
         if let Some((checker, ticket)) = self.checker.as_mut().zip(issued.ticket) {
             let accesses = &mut self.accesses;
             accesses.clear();
             semantics.accesses(&self.memory, &mut |access| accesses.push(access));
             accesses.iter().try_for_each(|access| within(&self.memory, access))?;
-            checker.access(ticket, &issued.instruction, issued.site, accesses);
+            checker.access(ticket, issued.instruction, issued.site, accesses);
         }
         semantics.run(&self.memory, &mut self.registers)
     }
 
-    fn cross_set(&mut self, set: &abi::CrossSet, issued: &Issued) -> Result<(), Ended> {
+    fn cross_set(&mut self, set: &abi::CrossSet, issued: &Issued<'_>) -> Result<(), Ended> {
         if issued.pipe == Pipe::Scalar {
             let what = "a flag for other cores cannot be set by the scalar pipe".to_owned();
-            return self.refuse(Some(&issued.instruction), issued.site, &Fault::Unsupported(what));
+            return self.refuse(Some(issued.instruction), issued.site, &Fault::Unsupported(what));
         }
         let flag = self.cross_flag(set.flag, issued)?;
         let checker = self.checker.as_mut().zip(issued.ticket);
@@ -322,7 +348,7 @@ impl<'s, 'm> Core<'s, 'm> {
         match self.schedule.cross_set(self.number, set.mode, flag, knowledge) {
             None => {
                 let what = format!("a kernel of this type has no flags of mode {} here", set.mode);
-                self.refuse(Some(&issued.instruction), issued.site, &Fault::Unsupported(what))
+                self.refuse(Some(issued.instruction), issued.site, &Fault::Unsupported(what))
             }
             Some(overflow) => {
                 if let Some(checker) = self.checker.as_mut().filter(|_| overflow) {
@@ -334,16 +360,16 @@ impl<'s, 'm> Core<'s, 'm> {
     }
 
     /// The flag that the hardware takes for this number: its lowest bits. The sanitizer is told of others.
-    fn cross_flag(&mut self, flag: u32, issued: &Issued) -> Result<u32, Ended> {
+    fn cross_flag(&mut self, flag: u32, issued: &Issued<'_>) -> Result<u32, Ended> {
         let most = u64::from(cross::FLAGS - 1);
         if self.checker.is_some() && u64::from(flag) > most {
             let fault = Fault::Field { field: "the flag", value: flag.into(), least: 0, most };
-            self.refuse(Some(&issued.instruction), issued.site, &fault)?;
+            self.refuse(Some(issued.instruction), issued.site, &fault)?;
         }
         Ok(flag % cross::FLAGS)
     }
 
-    fn cross_wait(&mut self, wait: &abi::CrossWait, issued: &Issued) -> Result<(), Ended> {
+    fn cross_wait(&mut self, wait: &abi::CrossWait, issued: &Issued<'_>) -> Result<(), Ended> {
         let flag = self.cross_flag(wait.flag, issued)?;
         match self.schedule.cross_wait(self.number, flag) {
             Err(stopped) => self.stopped(stopped, issued),
@@ -356,11 +382,11 @@ impl<'s, 'm> Core<'s, 'm> {
         }
     }
 
-    fn sync_all(&mut self, meeting: &abi::SyncAll, issued: &Issued) -> Result<(), Ended> {
+    fn sync_all(&mut self, meeting: &abi::SyncAll, issued: &Issued<'_>) -> Result<(), Ended> {
         let all = SyncScope::of(meeting.scope).map(|scope| (scope, self.schedule.layout().meeting(scope)));
         let Some((scope, all)) = all.filter(|&(scope, _)| self.takes_part(scope)) else {
             let what = format!("the core is not of the cores that meet (scope {})", meeting.scope);
-            return self.refuse(Some(&issued.instruction), issued.site, &Fault::Unsupported(what));
+            return self.refuse(Some(issued.instruction), issued.site, &Fault::Unsupported(what));
         };
         if meeting.cores as usize > all {
             let fault = Fault::Field {
@@ -369,7 +395,7 @@ impl<'s, 'm> Core<'s, 'm> {
                 least: 0,
                 most: all as u64,
             };
-            return self.refuse(Some(&issued.instruction), issued.site, &fault);
+            return self.refuse(Some(issued.instruction), issued.site, &fault);
         }
         self.drained()?;
         let cores = if meeting.cores == 0 { all } else { meeting.cores as usize };
@@ -393,10 +419,10 @@ impl<'s, 'm> Core<'s, 'm> {
         }
     }
 
-    fn post_memory(&mut self, post: &abi::PostMemory, issued: &Issued) -> Result<(), Ended> {
+    fn post_memory(&mut self, post: &abi::PostMemory, issued: &Issued<'_>) -> Result<(), Ended> {
         let (address, word) = match self.word(post.address) {
             Ok(found) => found,
-            Err(fault) => return self.refuse(Some(&issued.instruction), issued.site, &fault),
+            Err(fault) => return self.refuse(Some(issued.instruction), issued.site, &fault),
         };
         let knowledge: Option<Knowledge> =
             self.checker.as_mut().map(|checker| checker.post_memory(Address(post.address), issued.site));
@@ -404,10 +430,10 @@ impl<'s, 'm> Core<'s, 'm> {
         Ok(())
     }
 
-    fn wait_memory(&mut self, wait: &abi::WaitMemory, issued: &Issued) -> Result<(), Ended> {
+    fn wait_memory(&mut self, wait: &abi::WaitMemory, issued: &Issued<'_>) -> Result<(), Ended> {
         let (address, word) = match self.word(wait.address) {
             Ok(found) => found,
-            Err(fault) => return self.refuse(Some(&issued.instruction), issued.site, &fault),
+            Err(fault) => return self.refuse(Some(issued.instruction), issued.site, &fault),
         };
         match self.schedule.wait_memory(self.number, address, word, wait.value, wait.reset) {
             Err(stopped) => self.stopped(stopped, issued),
@@ -444,7 +470,7 @@ impl<'s, 'm> Core<'s, 'm> {
 
     /// Every pipe must have come to its end: what holds one now holds it forever.
     fn drained(&mut self) -> Result<(), Ended> {
-        let stuck: Vec<_> = self.queues.iter().filter_map(VecDeque::front).map(held).collect();
+        let stuck: Vec<_> = self.queues.iter().filter_map(VecDeque::front).map(Held::reason).collect();
         if stuck.is_empty() { Ok(()) } else { self.stuck(stuck) }
     }
 
@@ -465,7 +491,7 @@ impl<'s, 'm> Core<'s, 'm> {
     }
 
     /// The instruction, which waits for other cores, waits forever.
-    fn stopped(&mut self, stopped: Stopped, issued: &Issued) -> Result<(), Ended> {
+    fn stopped(&mut self, stopped: Stopped, issued: &Issued<'_>) -> Result<(), Ended> {
         let pipe = if issued.pipe == Pipe::All { Pipe::Scalar } else { issued.pipe };
         self.ended(stopped, pipe, issued.site, issued.instruction.name())
     }
@@ -604,13 +630,13 @@ impl<'s, 'm> Core<'s, 'm> {
 }
 
 /// What holds a pipe.
-fn held(issued: &Issued) -> (Pipe, String, Site) {
-    let what = match issued.instruction {
+fn held(issued: &Issued<'_>) -> (Pipe, String, Site) {
+    let what = match *issued.instruction {
         Instruction::WaitFlag(abi::WaitFlag { src, event, .. }) => {
             let src = Pipe::of(src).map_or("?", pipe_name);
             format!("{} waits for event {event} of {src}, which nothing sets", pipe_name(issued.pipe))
         }
-        instruction => format!("{} holds {}", instruction.name(), pipe_name(issued.pipe)),
+        _ => format!("{} holds {}", issued.instruction.name(), pipe_name(issued.pipe)),
     };
     (issued.pipe, what, issued.site)
 }
