@@ -21,4 +21,5 @@ mod matrix;
 pub(crate) mod memory;
 mod schedule;
 pub(crate) mod trace;
+mod number;
 mod vector;
