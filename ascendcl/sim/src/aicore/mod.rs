@@ -13,4 +13,5 @@ pub(crate) mod instruction;
 pub(crate) mod launch;
 mod matrix;
 pub(crate) mod memory;
+mod transfer;
 mod vector;
