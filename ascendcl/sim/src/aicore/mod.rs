@@ -13,5 +13,7 @@ pub(crate) mod instruction;
 pub(crate) mod launch;
 mod matrix;
 pub(crate) mod memory;
+#[cfg(test)]
+mod testing;
 mod transfer;
 mod vector;
