@@ -18,7 +18,13 @@ pub(in crate::aicore::matrix) fn multiply(
 }
 
 /// The plain way: one scalar product after the other.
-pub(super) fn by_columns(sizes: &Sizes, nibbles: bool, a: &[u8], b: &[u8], c: &mut [[u8; 64]]) {
+pub(in crate::aicore::matrix) fn by_columns(
+    sizes: &Sizes,
+    nibbles: bool,
+    a: &[u8],
+    b: &[u8],
+    c: &mut [[u8; 64]],
+) {
     let bits = if nibbles { 4 } else { 8 };
     let mut rows = Vec::with_capacity(sizes.m * sizes.k);
     for m in 0..sizes.m {
