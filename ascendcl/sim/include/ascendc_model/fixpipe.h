@@ -117,6 +117,11 @@ template <typename Dst, typename Src> constexpr void CheckFixpipeTypes()
         "uint8_t, half or int32_t");
 }
 
+/// The way to L1 knows no ND: there ROW_MAJOR, which is the default, has no effect.
+template <AscendC::CO2Layout Layout>
+constexpr AscendC::CO2Layout LocalLayout
+    = Layout == AscendC::CO2Layout::ROW_MAJOR ? AscendC::CO2Layout::NZ : Layout;
+
 /// Quantization parameters that FB holds at once.
 constexpr uint32_t FIXPIPE_COLUMNS = 256;
 
@@ -260,7 +265,7 @@ template <typename T, typename U, const FixpipeConfig& config = CFG_ROW_MAJOR>
 __aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& src,
     const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
-    AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, config.format>(
+    AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, AscendCModel::LocalLayout<config.format>>(
         dst.ModelAddress(), src.ModelAddress(), intriParams, at);
 }
 
@@ -269,7 +274,7 @@ template <typename T, typename U, const FixpipeConfig& config = CFG_ROW_MAJOR, t
 __aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& src,
     const LocalTensor<S>& cbufWorkspace, const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
-    AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, config.format>(
+    AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, AscendCModel::LocalLayout<config.format>>(
         dst.ModelAddress(), src.ModelAddress(), cbufWorkspace.ModelAddress(), intriParams, at);
 }
 

@@ -338,6 +338,76 @@ proptest! {
     }
 }
 
+/// A matrix of 64 rows in L1 as a feature map of one column: 16-bit elements, 3 columns of fractals.
+fn load3d() -> abi::Load3d {
+    abi::Load3d {
+        kind: Kind::Load3d as u16,
+        pipe: 3,
+        reserved: 0,
+        element: 2,
+        dst: at(Space::L0a, 0),
+        src: at(Space::L1, 0),
+        l1_h: 64,
+        l1_w: 1,
+        channel_size: 48,
+        k_extension: 16,
+        m_extension: 16,
+        k_start: 0,
+        m_start: 0,
+        stride_w: 1,
+        stride_h: 1,
+        filter_w: 1,
+        filter_h: 1,
+        dilation_filter_w: 1,
+        dilation_filter_h: 1,
+        padding: [0; 4],
+        pad_value: 0,
+        transpose: 0,
+        small_k: 0,
+        reserved1: [0; 6],
+        repeat_stride: 2,
+        repeat_time: 2,
+        repeat_mode: 0,
+        boundary: 0,
+    }
+}
+
+#[test]
+fn feature_maps_are_loaded_in_repeats_and_within_a_boundary() {
+    let mut core = Core::new();
+    let source = core.random(Space::L1);
+    // Fractal `i` of the matrix, counted down the columns of fractals.
+    let fractal = |i: usize| source[i * 512..(i + 1) * 512].to_vec();
+    core.execute(&load3d()).unwrap();
+    assert_eq!(core.bytes(Space::L0a, 0, 1024), [fractal(0), fractal(2)].concat(), "32 rows further");
+    core.execute(&abi::Load3d { repeat_mode: 1, ..load3d() }).unwrap();
+    assert_eq!(core.bytes(Space::L0a, 0, 1024), [fractal(0), fractal(8)].concat(), "two columns further");
+    core.execute(&abi::Load3d {
+        m_extension: 32,
+        repeat_time: 1,
+        boundary: 1024,
+        src: at(Space::L1, 512),
+        ..load3d()
+    })
+    .unwrap();
+    assert_eq!(core.bytes(Space::L0a, 0, 1024), [fractal(1), fractal(0)].concat(), "from the start again");
+    assert!(core.accesses(&abi::Load3d { repeat_time: 0, ..load3d() }).is_empty());
+}
+
+#[test]
+fn results_start_from_a_matrix_elsewhere() {
+    let mut core = Core::new();
+    core.write(Space::L0c, 0, &[0; 4096]);
+    core.write(Space::L0c, 4096 + 64 + 8, &77i32.to_le_bytes());
+    core.write(Space::L0a, 0, &[1; 512]);
+    core.write(Space::L0b, 0, &[2; 512]);
+    let product =
+        abi::Mmad { c_init: 0, c_source: 1, bias: at(Space::L0c, 4096), ..mmad(DataType::I8, 2, 3, 10) };
+    core.execute(&product).unwrap();
+    let result = core.bytes(Space::L0c, 64 + 8, 4);
+    assert_eq!(i32::from_le_bytes(result.try_into().unwrap()), 77 + 20);
+}
+
 #[test]
 fn a_vector_is_read_without_fractals() {
     let mut core = Core::new();

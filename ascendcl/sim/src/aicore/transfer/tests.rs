@@ -102,7 +102,8 @@ proptest! {
 
 #[test]
 fn atomic_copies_combine_with_what_is_there() {
-    let cases: [(DataType, Atomic, &[u8], &[u8], &[u8]); 8] = [
+    type Case<'a> = (DataType, Atomic, &'a [u8], &'a [u8], &'a [u8]);
+    let cases: [Case; 8] = [
         (DataType::I8, Atomic::Add, &[5, 127], &[250, 1], &[255, 128]),
         (DataType::I16, Atomic::Max, &(-3i16).to_le_bytes(), &2i16.to_le_bytes(), &2i16.to_le_bytes()),
         (DataType::I32, Atomic::Min, &(-3i32).to_le_bytes(), &2i32.to_le_bytes(), &(-3i32).to_le_bytes()),
