@@ -33,6 +33,8 @@ fn copy() -> abi::Copy {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn rows_arrive_with_their_padding(rows in 1u32..6, row in 1u64..70, gap in 0u64..40, left in 0u32..4, right in 0u32..4) {
         let mut core = Core::new();
