@@ -591,7 +591,7 @@ struct LoadTranspose {
     uint16_t kind = static_cast<uint16_t>(Kind::LoadTranspose);
     uint8_t pipe = 0;
     uint8_t reserved = 0;
-    /// Bytes of an element
+    /// Bytes of an element; 0 for half a byte
     uint32_t element = 0;
     uint64_t dst = 0;
     uint64_t src = 0;
@@ -632,6 +632,13 @@ struct Load3d {
     uint8_t transpose = 0;
     uint8_t small_k = 0;
     uint8_t reserved1[6] = {};
+    /// `SetLoadDataRepeat`: 16 rows (mode 0) or one block of columns (mode 1) between repeats
+    uint32_t repeat_stride = 0;
+    uint32_t repeat_time = 1;
+    /// 0: repeats go on in m, 1: in k
+    uint32_t repeat_mode = 0;
+    /// `SetLoadDataBoundary`: bytes after which L1 is read from its start again; 0 for none
+    uint32_t boundary = 0;
 };
 
 /// `InitConstValue`, which fills L1, L0A or L0B.
@@ -680,7 +687,7 @@ struct Mmad {
     uint8_t gemv_disabled = 0;
     /// fp32: the matrix in L0A is padded to 16 and not to 8 in k
     uint8_t k_direction_align = 0;
-    /// fp32: computes in HF32
+    /// fp32: computes in HF32; 1 rounds to nearest with ties to even, 2 with ties toward zero
     uint8_t hf32 = 0;
     uint8_t reserved1[7] = {};
 };

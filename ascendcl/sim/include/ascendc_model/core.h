@@ -46,9 +46,15 @@ struct SpecialRegisters {
     uint32_t l1_h = 0;
     uint32_t l1_w = 0;
     uint8_t l1_padding[4] = {};
+    uint32_t load_boundary = 0;
+    uint32_t load_repeat_stride = 0;
+    uint32_t load_repeat_time = 1;
+    uint32_t load_repeat_mode = 0;
     /// `SetHF32Mode`, `SetMMLayoutTransform`
     bool hf32 = false;
     bool column_major = false;
+    /// `SetHF32TransMode`: ties go toward zero and not to even.
+    bool hf32_toward_zero = false;
 };
 
 /// The state of the core that this thread is.
@@ -73,6 +79,14 @@ template <typename T> struct Field {
     constexpr Field() = default;
     template <typename I, std::enable_if_t<std::is_integral_v<I> || std::is_enum_v<I>, int> = 0>
     constexpr Field(I number) : value(static_cast<int64_t>(number)) {}
+    template <typename U> constexpr Field(const Field<U>& number) : value(number.value) {}
+    constexpr Field& operator+=(int64_t number) { return value += number, *this; }
+    constexpr Field& operator-=(int64_t number) { return value -= number, *this; }
+    constexpr Field& operator*=(int64_t number) { return value *= number, *this; }
+    constexpr Field& operator++() { return ++value, *this; }
+    constexpr Field& operator--() { return --value, *this; }
+    constexpr T operator++(int) { return static_cast<T>(value++); }
+    constexpr T operator--(int) { return static_cast<T>(value--); }
     constexpr operator T() const { return static_cast<T>(value); }
     /// For the 32-bit fields of instructions: what does not fit stays visible as the largest number.
     constexpr uint32_t Wide() const

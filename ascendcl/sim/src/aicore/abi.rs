@@ -608,7 +608,7 @@ instructions! {
 
     /// `LoadDataWithTranspose`.
     struct LoadTranspose {
-        /// Bytes of an element
+        /// Bytes of an element; 0 for half a byte
         element: u32,
         dst: u64,
         src: u64,
@@ -646,6 +646,13 @@ instructions! {
         transpose: u8,
         small_k: u8,
         reserved1: [u8; 6],
+        /// `SetLoadDataRepeat`: 16 rows (mode 0) or one block of columns (mode 1) between repeats
+        repeat_stride: u32,
+        repeat_time: u32,
+        /// 0: repeats go on in m, 1: in k
+        repeat_mode: u32,
+        /// `SetLoadDataBoundary`: bytes after which L1 is read from its start again; 0 for none
+        boundary: u32,
     }
 
     /// `InitConstValue`, which fills L1, L0A or L0B.
@@ -688,7 +695,7 @@ instructions! {
         gemv_disabled: u8,
         /// fp32: the matrix in L0A is padded to 16 and not to 8 in k
         k_direction_align: u8,
-        /// fp32: computes in HF32
+        /// fp32: computes in HF32; 1 rounds to nearest with ties to even, 2 with ties toward zero
         hf32: u8,
         reserved1: [u8; 7],
     }

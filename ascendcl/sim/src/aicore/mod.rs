@@ -22,4 +22,7 @@ pub(crate) mod memory;
 mod schedule;
 pub(crate) mod trace;
 mod number;
+#[cfg(test)]
+mod testing;
+mod transfer;
 mod vector;
