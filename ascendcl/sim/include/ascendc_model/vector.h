@@ -9,7 +9,6 @@
 #include "ascendc_model/vector_fill.h"
 #include "ascendc_model/vector_gather.h"
 #include "ascendc_model/vector_layout.h"
-#include "ascendc_model/vector_mask.h"
 #include "ascendc_model/vector_params.h"
 #include "ascendc_model/vector_reduce.h"
 #include "ascendc_model/vector_refused.h"

@@ -81,7 +81,10 @@ template <typename I> static I Next(int line)
     CHECK(instruction.pipe == static_cast<uint8_t>(AscendCModel::Pipe::Vector));
     // The call is on the line, or a few above; operators of C++ do not know theirs.
     const uint32_t site = recorded[taken].site.line;
-    CHECK(site == 0 || (site <= static_cast<uint32_t>(line) && site + 12 >= static_cast<uint32_t>(line)));
+    if (site != 0 && (site > static_cast<uint32_t>(line) || site + 12 < static_cast<uint32_t>(line))) {
+        std::printf("line %d: the call is said to be on line %u\n", line, site);
+        ++failures;
+    }
     ++taken;
     return instruction;
 }
