@@ -68,10 +68,16 @@ inline thread_local Core current;
 /// Thrown through the kernel when it must end at once.
 struct Ended {};
 
+/// The line that calls; as a default argument, the line of the call that leaves it out. (g++ takes the line of the
+/// declaration if the default argument is an aggregate of the builtins itself.)
+constexpr Site Here(const char* file = __builtin_FILE(), uint32_t line = __builtin_LINE())
+{
+    return Site {file, line, 0};
+}
+
 /// Where the programmer wrote the call. The last parameter of every function of the interface:
 /// `ASCENDC_MODEL_SITE`.
-#define ASCENDC_MODEL_SITE                                                                                   \
-    ::AscendCModel::Site at = ::AscendCModel::Site { __builtin_FILE(), static_cast<uint32_t>(__builtin_LINE()), 0 }
+#define ASCENDC_MODEL_SITE ::AscendCModel::Site at = ::AscendCModel::Here()
 
 /// A number as the programmer passed it, wide enough to see that it does not fit the field of type T.
 template <typename T> struct Field {

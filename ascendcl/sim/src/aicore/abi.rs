@@ -163,6 +163,10 @@ codes! {
         Select = 76,
         /// d = s + i, counted over the whole instruction.
         Index = 77,
+        /// The register of the comparison mask = the 16 bytes at the source.
+        LoadCompareMask = 78,
+        /// The 16 bytes at the destination = the register of the comparison mask.
+        StoreCompareMask = 79,
     }
 
     /// How a cast rounds, by the values of `RoundMode`.
@@ -212,6 +216,9 @@ codes! {
         Block = 1,
         /// One result for each pair of neighbours.
         Pair = 2,
+        /// One result for all repeats, however many: sums of repeats are added in order; an index counts the
+        /// elements from the address of the source, the smallest of equal ones.
+        All = 3,
     }
 
     /// What a reduction over repeats writes, by the values of `ReduceOrder`.
