@@ -158,6 +158,12 @@ inline void Await(uint64_t address, uint32_t value, uint32_t reset, Site at)
     Execute(wait, at);
 }
 
+/// The number of this vector core among all of them.
+inline uint64_t VectorCore()
+{
+    return current.view->block_idx * current.view->sub_block_num + current.view->sub_block_idx;
+}
+
 /// The registers as `InitSocState` leaves them.
 inline void ResetRegisters()
 {
@@ -310,8 +316,8 @@ __aicore__ inline void InitDetermineComputeWorkspace(
 {
     static_cast<void>(ubWorkspace);
     if constexpr (AscendCModel::IS_VECTOR) {
-        const uint32_t block = AscendCModel::current.view->block_idx;
-        AscendCModel::Post(gmWorkspace[block * 8ull].ModelAddress(), block == 0 ? 1 : 0, at);
+        const uint64_t core = AscendCModel::VectorCore();
+        AscendCModel::Post(gmWorkspace[core * 8].ModelAddress(), core == 0 ? 1 : 0, at);
         AscendCModel::Meet(AscendCModel::SyncScope::Vector, 0, at);
     }
 }
@@ -322,8 +328,7 @@ __aicore__ inline void WaitPreBlock(
 {
     static_cast<void>(ubWorkspace);
     if constexpr (AscendCModel::IS_VECTOR) {
-        const uint32_t block = AscendCModel::current.view->block_idx;
-        AscendCModel::Await(gmWorkspace[block * 8ull].ModelAddress(), 1, 0, at);
+        AscendCModel::Await(gmWorkspace[AscendCModel::VectorCore() * 8].ModelAddress(), 1, 0, at);
     }
 }
 
@@ -334,7 +339,7 @@ __aicore__ inline void NotifyNextBlock(
     static_cast<void>(ubWorkspace);
     if constexpr (AscendCModel::IS_VECTOR) {
         const auto* view = AscendCModel::current.view;
-        const uint64_t next = (view->block_idx + 1) % view->block_num;
+        const uint64_t next = (AscendCModel::VectorCore() + 1) % (view->block_num * view->sub_block_num);
         AscendCModel::Post(gmWorkspace[next * 8].ModelAddress(), 1, at);
     }
 }
