@@ -59,7 +59,7 @@ template <typename... Args> [[noreturn]] void AssertionFailed(Site at, const cha
     Fail(Explain(expression, args...).c_str(), at);
 }
 
-template <typename T> std::string Element(T value)
+template <typename T> std::string ElementText(T value)
 {
     if constexpr (std::is_same_v<T, AscendC::int4b_t>) {
         return std::to_string(value.storage);
@@ -83,7 +83,7 @@ template <typename T> void Dump(const char* what, const uint8_t* from, uint32_t 
             value.storage = static_cast<int8_t>(i % 2 != 0 ? bits : bits << 4) >> 4;
         }
         text += i == 0 ? "" : i % 16 == 0 ? ",\n " : ", ";
-        text += Element(value);
+        text += ElementText(value);
     }
     Print(text + "]\n");
 }

@@ -203,6 +203,12 @@ public:
 
     __aicore__ inline LocalTensor() = default;
     __aicore__ inline explicit LocalTensor(const TBuffAddr& address) : address_(address) {}
+    template <typename E, typename = typename E::TensorExpression>
+    __aicore__ inline const LocalTensor& operator=(const E& expression)
+    {
+        expression.Into(*this);
+        return *this;
+    }
     /// `addr` in bytes, 32-byte aligned; `tileSize` in elements.
     __aicore__ inline LocalTensor(TPosition pos, uint32_t addr, uint32_t tileSize)
     {
