@@ -7,10 +7,14 @@
 #![allow(dead_code, reason = "the parts are written one after the other")]
 
 pub(crate) mod abi;
+#[allow(missing_docs, reason = "the names of findings and their fields say it")]
 pub(crate) mod check;
 pub(crate) mod fault;
 pub(crate) mod instruction;
 pub(crate) mod launch;
 mod matrix;
 pub(crate) mod memory;
+pub(crate) mod object;
+mod raw_object;
+mod stand_in;
 mod vector;
