@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod bindgen;
+mod sim_cc;
 
 /// Developer tasks of the workspace.
 #[derive(Parser)]
@@ -19,11 +20,13 @@ struct Cli {
 enum Task {
     Bench(bench::Args),
     Bindgen(bindgen::Args),
+    SimCc(sim_cc::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().task {
         Task::Bench(args) => bench::run(&args),
         Task::Bindgen(args) => bindgen::run(&args),
+        Task::SimCc(args) => sim_cc::run(&args),
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Device {
     pub soc: &'static Soc,
     pub memory: DeviceMemory,
     pub state: Mutex<State>,
+    /// Held while a kernel runs: kernels take the cores in turns.
+    pub cores: Mutex<()>,
     pub streams: Count,
     pub events: Count,
 }
@@ -51,6 +53,7 @@ impl Device {
                 overflow_mode: ACL_RT_OVERFLOW_MODE_INFNAN,
                 cores: Self::all_cores(soc),
             }),
+            cores: Mutex::default(),
             streams: Count::default(),
             events: Count::default(),
         }

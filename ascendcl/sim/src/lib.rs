@@ -52,6 +52,9 @@
 //! | `ASCENDCL_SIM_SOC` | their model, by the name that `aclrtGetSocName` tells | `Ascend910B3` |
 //! | `ASCENDCL_SIM_MEMORY` | memory of each, in GiB up to 1024, or in bytes | that of the model, less 1/32 |
 //! | `ASCENDCL_SIM_FAULT` | faults to inject, see [`fault`] | none |
+//! | `ASCENDCL_SIM_LEVEL` | how kernels run: `run` or `check`, see [`kernel`] | `run` |
+//! | `ASCENDCL_SIM_AUTO_SYNC` | whether the compiler inserts barriers: `on` or `off` | `on` |
+//! | `ASCENDCL_SIM_THREADS` | host threads that run cores | 0: all |
 //!
 //! ```
 //! use ascendcl_sys::{ACL_SUCCESS, Library};
@@ -85,6 +88,7 @@ pub mod fault;
 mod graph;
 mod handle;
 mod host_memory;
+pub mod kernel;
 mod memory;
 mod notify;
 mod object;

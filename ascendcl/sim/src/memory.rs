@@ -162,6 +162,20 @@ impl DeviceMemory {
         self.ranges.lock().live.values().map(|live| (mapping.address(live.offset), *live)).collect()
     }
 
+    /// Where kernels reach the live allocations: for each its address, its size, and what to add to its address.
+    pub(crate) fn reachable(&self) -> Vec<(usize, usize, usize)> {
+        let Some(mapping) = self.mapping.get() else { return Vec::new() };
+        let delta = mapping.alias(0).wrapping_sub(mapping.address(0));
+        self.allocations().into_iter().map(|(address, live)| (address, live.size, delta)).collect()
+    }
+
+    /// Where the alias of the memory starts and ends, and how far it is from the addresses that programs know.
+    pub(crate) fn alias(&self) -> Option<(usize, usize, usize)> {
+        let mapping = self.mapping.get()?;
+        let start = mapping.alias(0);
+        Some((start, start + self.size, start.wrapping_sub(mapping.address(0))))
+    }
+
     /// The offset of an address of this device, allocated or not.
     pub(crate) fn offset(&self, address: usize) -> Option<usize> {
         self.mapping.get()?.offset(address)

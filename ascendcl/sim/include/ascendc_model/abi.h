@@ -887,6 +887,12 @@ struct Model {
     int32_t (*buffer)(void* core, uint64_t address, uint64_t bytes, uint32_t live, Site site);
 };
 
+/// Where an argument of a kernel lies among the packed ones, in bytes.
+struct Parameter {
+    uint32_t offset;
+    uint32_t size;
+};
+
 /// A kernel of an object, for one kind of core.
 struct KernelEntry {
     const char* name;
@@ -901,6 +907,10 @@ struct KernelEntry {
     uint64_t argument_bytes;
     /// Runs the kernel on a core; returns 1 if it ended early.
     int32_t (*run)(const CoreView* view, const uint8_t* arguments);
+    /// `parameter_count` of them, in order.
+    const Parameter* parameters;
+    uint32_t parameter_count;
+    uint32_t reserved1;
 };
 
 /// The symbol `ascendc_model_object` of a kernel object.

@@ -22,6 +22,9 @@ mod fill;
 mod graph;
 mod host_memory;
 mod init;
+mod kernel;
+mod kernel_args;
+mod kernel_launch;
 mod limits;
 mod memory;
 mod notify;
@@ -225,6 +228,14 @@ macro_rules! by_value {
 
 by_value!(bool, u8, u16, i32, u32, i64, u64, usize, f32, f64);
 by_value!(aclrtContext, aclrtEvent, aclrtNotify, aclrtStream, aclmdlRI);
+by_value!(
+    aclrtArgsHandle,
+    aclrtBinHandle,
+    aclrtBinary,
+    aclrtFuncAttribute,
+    aclrtFuncHandle,
+    aclrtParamHandle
+);
 by_value!(aclrtCallback, aclrtExceptionInfoCallback);
 by_value!(
     aclCannAttr,

@@ -869,6 +869,14 @@ pub(crate) struct Model {
     pub buffer: unsafe extern "C" fn(*mut c_void, address: u64, bytes: u64, live: u32, Site) -> i32,
 }
 
+/// Where an argument of a kernel lies among the packed ones, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Parameter {
+    pub offset: u32,
+    pub size: u32,
+}
+
 /// A kernel of an object, for one kind of core.
 #[derive(Debug)]
 #[repr(C)]
@@ -886,6 +894,10 @@ pub(crate) struct KernelEntry {
     pub argument_bytes: u64,
     /// Runs the kernel on a core; returns 1 if it ended early.
     pub run: unsafe extern "C" fn(*const CoreView, arguments: *const u8) -> i32,
+    /// `parameter_count` of them, in order.
+    pub parameters: *const Parameter,
+    pub parameter_count: u32,
+    pub reserved1: u32,
 }
 
 /// The symbol `ascendc_model_object` of a kernel object.

@@ -9,6 +9,7 @@
 pub(crate) mod abi;
 mod arena;
 mod calls;
+#[allow(missing_docs, reason = "the names of findings and their fields say it")]
 pub(crate) mod check;
 mod core;
 mod cross;
@@ -25,4 +26,7 @@ mod number;
 #[cfg(test)]
 mod testing;
 mod transfer;
+pub(crate) mod object;
+mod raw_object;
+mod stand_in;
 mod vector;

@@ -1,0 +1,323 @@
+//! Finds the kernels of a source: `__global__` functions, and what they say of the cores that they run on.
+
+use crate::{Error, KernelType};
+
+/// A kernel function as the source writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The name in its namespace.
+    pub name: String,
+    /// The name with its namespaces.
+    pub path: String,
+    pub kernel_type: Option<KernelType>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Token<'a> {
+    text: &'a str,
+    file: &'a str,
+    line: u32,
+}
+
+/// Scans text that was preprocessed without expanding macros. Files for which `is_own` is false are skipped.
+pub(crate) fn scan(text: &str, is_own: impl Fn(&str) -> bool) -> Result<Vec<Found>, Error> {
+    let tokens = tokens(text, is_own);
+    if let Some(token) = tokens.iter().find(|token| token.text == "<<<") {
+        return Err(Error::HostCode { file: token.file.to_owned(), line: token.line });
+    }
+    let mut found = Vec::new();
+    // For each open brace at the level of namespaces, the namespace's name; empty if it adds none.
+    let mut namespaces: Vec<String> = Vec::new();
+    let mut declaration = 0;
+    let mut index = 0;
+    while let Some(token) = tokens.get(index) {
+        index += 1;
+        match token.text {
+            ";" => declaration = index,
+            "}" => {
+                namespaces.pop();
+                declaration = index;
+            }
+            "{" => {
+                let head = &tokens[declaration..index - 1];
+                if let Some(name) = namespace(head) {
+                    namespaces.push(name);
+                    declaration = index;
+                    continue;
+                }
+                let end = closing(&tokens, index);
+                if head.iter().any(|token| token.text == "__global__")
+                    && head.iter().all(|token| token.text != "template")
+                    && let Some(name) = function_name(head)
+                {
+                    let path: Vec<&str> =
+                        namespaces.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+                    let path =
+                        path.iter().chain([&name]).fold(String::new(), |path, part| path + "::" + part);
+                    let kernel_type = kernel_type(head, &tokens[index..end])?;
+                    found.push(Found { name: name.to_owned(), path, kernel_type });
+                }
+                index = end + 1;
+                declaration = index;
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The names of the namespace that a brace after `head` opens; `None` if it opens something else.
+fn namespace(head: &[Token<'_>]) -> Option<String> {
+    match head {
+        [first, second] if first.text == "extern" && second.text == "\"\"" => Some(String::new()),
+        _ => {
+            let start = head.iter().position(|token| token.text == "namespace")?;
+            Some(head[start + 1..].iter().map(|token| token.text).collect())
+        }
+    }
+}
+
+/// The function that is declared: the name after `void`, before its parameters.
+fn function_name<'a>(head: &[Token<'a>]) -> Option<&'a str> {
+    head.windows(3)
+        .find(|tokens| tokens[0].text == "void" && is_name(tokens[1].text) && tokens[2].text == "(")
+        .map(|tokens| tokens[1].text)
+}
+
+/// The index of the brace that closes the one before `index`.
+fn closing(tokens: &[Token<'_>], index: usize) -> usize {
+    let mut depth = 1;
+    for (offset, token) in tokens[index..].iter().enumerate() {
+        match token.text {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return index + offset;
+        }
+    }
+    tokens.len()
+}
+
+fn kernel_type(head: &[Token<'_>], body: &[Token<'_>]) -> Result<Option<KernelType>, Error> {
+    let unknown = |token: &Token<'_>, text: String| Error::KernelType {
+        file: token.file.to_owned(),
+        line: token.line,
+        text,
+    };
+    for (index, token) in body.iter().enumerate() {
+        let value = match token.text {
+            "KERNEL_TASK_TYPE_DEFAULT" => body.get(index + 2),
+            // The kind for one tiling key; there are no tiling keys without the operator framework.
+            "KERNEL_TASK_TYPE" => body.get(index + 4),
+            _ => continue,
+        };
+        let Some(value) = value else { continue };
+        return match KernelType::of_macro(value.text) {
+            Some(kernel_type) => Ok(Some(kernel_type)),
+            None => Err(unknown(value, value.text.to_owned())),
+        };
+    }
+    for (index, token) in head.iter().enumerate() {
+        match token.text {
+            "__vector__" => return Ok(Some(KernelType::AivOnly)),
+            "__cube__" => return Ok(Some(KernelType::AicOnly)),
+            "__mix__" => {
+                let ratio: String = head[index + 1..].iter().take(5).map(|token| token.text).collect();
+                return match ratio.as_str() {
+                    "(0,1)" => Ok(Some(KernelType::MixAiv10)),
+                    "(1,0)" => Ok(Some(KernelType::MixAic10)),
+                    "(1,1)" => Ok(Some(KernelType::MixAic11)),
+                    "(1,2)" => Ok(Some(KernelType::MixAic12)),
+                    _ => Err(unknown(token, format!("__mix__{ratio}"))),
+                };
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+}
+
+/// Splits text into names, string literals (as `""`), `<<<` and single characters. Comments, numbers' insides and
+/// directives are left out.
+fn tokens(text: &str, is_own: impl Fn(&str) -> bool) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
+    let (mut file, mut line, mut own) = ("", 1, true);
+    let mut at_line_start = true;
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let mut length = first.len_utf8();
+        let mut token = None;
+        if first == '\n' {
+            line += 1;
+            at_line_start = true;
+            rest = &rest[1..];
+            continue;
+        }
+        if first == '#' && at_line_start {
+            length = directive_length(rest);
+            if let Some((number, name)) = line_marker(&rest[..length]) {
+                // The marker names the line after it.
+                (file, line) = (name, number.saturating_sub(1));
+                own = is_own(file);
+            } else {
+                line += newlines(&rest[..length]);
+            }
+            rest = &rest[length..];
+            continue;
+        }
+        if rest.starts_with("//") {
+            length = rest.find('\n').unwrap_or(rest.len());
+        } else if rest.starts_with("/*") {
+            length = rest.find("*/").map_or(rest.len(), |end| end + 2);
+        } else if rest.starts_with("R\"") {
+            length = raw_string_length(rest);
+            token = Some("\"\"");
+        } else if first == '"' || first == '\'' {
+            length = literal_length(rest, first);
+            token = (first == '"').then_some("\"\"");
+        } else if first.is_ascii_digit() {
+            // Also 1'000, whose quote opens nothing.
+            length = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '\'' && c != '.' && c != '_')
+                .unwrap_or(rest.len());
+            token = Some(&rest[..length]);
+        } else if is_name(rest) {
+            length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            token = Some(&rest[..length]);
+        } else if rest.starts_with("<<<") {
+            length = 3;
+            token = Some(&rest[..3]);
+        } else if !first.is_whitespace() {
+            token = Some(&rest[..length]);
+        }
+        if !first.is_whitespace() {
+            at_line_start = false;
+        }
+        if let Some(text) = token.filter(|_| own) {
+            tokens.push(Token { text, file, line });
+        }
+        line += newlines(&rest[..length]);
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+fn newlines(text: &str) -> u32 {
+    u32::try_from(text.bytes().filter(|&byte| byte == b'\n').count()).unwrap_or(u32::MAX)
+}
+
+/// `# 12 "file" 1`
+fn line_marker(directive: &str) -> Option<(u32, &str)> {
+    let (number, rest) = directive.strip_prefix("# ")?.split_once(" \"")?;
+    Some((number.parse().ok()?, rest.split_once('"')?.0))
+}
+
+/// To the end of the line, which a backslash continues.
+fn directive_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (index, character) in text.char_indices() {
+        match character {
+            '\n' if !escaped => return index,
+            '\r' => {}
+            _ => escaped = character == '\\',
+        }
+    }
+    text.len()
+}
+
+fn literal_length(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (index, character) in text.char_indices().skip(1) {
+        if character == quote && !escaped {
+            return index + 1;
+        }
+        escaped = character == '\\' && !escaped;
+    }
+    text.len()
+}
+
+fn raw_string_length(text: &str) -> usize {
+    let Some(open) = text.find('(') else { return text.len() };
+    let close = format!("){}\"", &text[2..open]);
+    text.find(&close).map_or(text.len(), |end| end + close.len())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn names(text: &str) -> Vec<(String, Option<KernelType>)> {
+        scan(text, |_| true).unwrap().into_iter().map(|found| (found.path, found.kernel_type)).collect()
+    }
+
+    #[test]
+    fn every_way_to_write_a_kernel_is_found() {
+        let text = r#"
+            extern "C" __global__ __aicore__ void plain(GM_ADDR x, int n) { if (n) { f(); } }
+            extern "C" { __global__ __aicore__ void inside(uint8_t* x) {} }
+            namespace a::b { namespace { __global__ __vector__ void deep(int n) {} } }
+            __cube__ __global__ __aicore__ void cubes() {}
+            __global__ __mix__(1, 2) __aicore__ void mixed() {}
+            __global__ __aicore__ void said() { KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIC_1_1); }
+            __global__ __launch_bounds__(4) void bounded() {}
+        "#;
+        assert_eq!(
+            names(text),
+            [
+                ("::plain".to_owned(), None),
+                ("::inside".to_owned(), None),
+                ("::a::b::deep".to_owned(), Some(KernelType::AivOnly)),
+                ("::cubes".to_owned(), Some(KernelType::AicOnly)),
+                ("::mixed".to_owned(), Some(KernelType::MixAic12)),
+                ("::said".to_owned(), Some(KernelType::MixAic11)),
+                ("::bounded".to_owned(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_a_kernel_is_not() {
+        let text = r##"
+            // __global__ void comment() {}
+            /* __global__ void block() {} */
+            const char* text = "__global__ void string() {";
+            const char* raw = R"x(__global__ void raw() {} )" )x";
+            char quote = '"'; int big = 1'000'000;
+            #define KERNEL __global__ void \
+                macro() {}
+            __global__ __aicore__ void declared(int n);
+            template <typename T> __global__ __aicore__ void generic(T* x) {}
+            struct S { void method() { } };
+            void helper() { __global__ int x; }
+            __global__ void real() {}
+        "##;
+        assert_eq!(names(text), [("::real".to_owned(), None)]);
+    }
+
+    #[test]
+    fn files_of_others_are_skipped_and_lines_counted() {
+        let text = "# 1 \"theirs.h\" 1\n__global__ void hidden() {}\n# 10 \"mine.cpp\" 2\n\nint main() { k<<<1, 2>>>(); }\n";
+        let error = scan(text, |file| file == "mine.cpp").unwrap_err();
+        assert!(matches!(&error, Error::HostCode { file, line: 11 } if file == "mine.cpp"), "{error}");
+        assert_eq!(scan(&text[..60], |file| file == "mine.cpp").unwrap(), []);
+    }
+
+    #[test]
+    fn kinds_that_the_device_has_not_are_refused() {
+        let text = "__global__ void k() {\n KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AICORE); }";
+        let error = scan(text, |_| true).unwrap_err();
+        assert!(
+            error.to_string().contains("KERNEL_TYPE_AICORE") && error.to_string().contains(":2:"),
+            "{error}"
+        );
+        assert!(scan("__global__ __mix__(2, 1) void k() {}", |_| true).is_err());
+    }
+}
