@@ -3,14 +3,22 @@
 //! The engine calls a [`CoreChecker`] for each instruction at the moment at which it executes it, in an order
 //! that respects every pipe; the checker knows nothing of scheduling and orders events by vector clocks.
 
+mod buffers;
+mod clock;
+mod core;
+mod flags;
+mod global;
+mod report;
+mod shadow;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
-use super::abi::{CoreType, Pipe, SyncScope};
-use super::fault::Fault;
-use super::instruction::Instruction;
+use super::abi::CoreType;
 use super::launch::Options;
-use super::memory::{Access, Address, GlobalMemory};
+use super::memory::GlobalMemory;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,124 +119,72 @@ impl fmt::Display for Actor {
 /// The line that a kernel passes with an instruction.
 pub(crate) type Site = super::abi::Site;
 
+pub(crate) use self::core::CoreChecker;
+use clock::{Clock, PIPES};
+
 /// What a launch's cores share.
 pub(crate) struct Checker {
-    // The author of this module fills this in.
+    options: Options,
+    kinds: Vec<CoreType>,
+    /// Such as `AIV 3`.
+    names: Vec<String>,
+    global: Arc<GlobalMemory>,
+    shadow: global::GlobalShadow,
+    records: report::Records,
+    findings: report::Findings,
 }
 
 /// What the scalar unit knew when it issued an instruction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
-    // The author of this module fills this in.
+    clock: Clock,
+    /// The scalar unit's own accesses before.
+    scalar: u32,
+    /// Buffers that had been taken back.
+    buffers: u32,
 }
 
 /// What a core passes on with a flag for other cores.
 #[derive(Clone, Debug)]
 pub(crate) struct Knowledge {
-    // The author of this module fills this in.
-}
-
-/// The sanitizer of one core. Used by the thread of the core.
-pub(crate) struct CoreChecker {
-    // The author of this module fills this in.
+    core: usize,
+    pipes: [u32; PIPES],
+    /// What the core had heard of all lanes (cores times pipes).
+    others: Arc<[u32]>,
 }
 
 impl Checker {
     /// `cores` are the cores of the launch, in the order of their numbers: their kind, and the number of their
-    /// block. `scalars` says which buffers the host had written: see [`Checker::host_wrote`].
-    pub(crate) fn new(
-        _options: Options,
-        _cores: &[(CoreType, u32)],
-        _global: Arc<GlobalMemory>,
-    ) -> Arc<Self> {
-        Arc::new(Self {})
+    /// block.
+    pub(crate) fn new(options: Options, cores: &[(CoreType, u32)], global: Arc<GlobalMemory>) -> Arc<Self> {
+        let (mut cube, mut vector) = (0, 0);
+        let names = cores.iter().map(|(kind, _)| {
+            let (name, count) = match kind {
+                CoreType::Aic => ("AIC", &mut cube),
+                CoreType::Aiv => ("AIV", &mut vector),
+            };
+            let name = format!("{name} {count}");
+            *count += 1;
+            name
+        });
+        Arc::new(Self {
+            options,
+            names: names.collect(),
+            kinds: cores.iter().map(|core| core.0).collect(),
+            global,
+            shadow: global::GlobalShadow::new(),
+            records: report::Records::default(),
+            findings: report::Findings::new(cores.len()),
+        })
     }
 
     /// The sanitizer of a core, by its number in `cores`.
-    pub(crate) fn core(self: &Arc<Self>, _core: usize) -> CoreChecker {
-        CoreChecker {}
+    pub(crate) fn core(self: &Arc<Self>, core: usize) -> CoreChecker {
+        CoreChecker::new(Arc::clone(self), core)
     }
 
     /// All findings, those of lower cores first, equal ones once. Call when all cores have ended.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        Vec::new()
+        self.findings.all()
     }
-}
-
-impl CoreChecker {
-    /// The scalar unit issues an instruction to a pipe.
-    pub(crate) fn issue(&mut self) -> Ticket {
-        Ticket {}
-    }
-
-    /// A pipe is about to execute an instruction that uses memory.
-    pub(crate) fn access(
-        &mut self,
-        _ticket: Ticket,
-        _instruction: &Instruction,
-        _site: Site,
-        _accesses: &[Access],
-    ) {
-    }
-
-    /// The scalar unit reads or writes memory.
-    pub(crate) fn scalar_access(&mut self, _address: Address, _bytes: u64, _write: bool, _site: Site) {}
-
-    /// The hardware refuses an instruction.
-    pub(crate) fn fault(&mut self, _instruction: Option<&Instruction>, _site: Site, _fault: &Fault) {}
-
-    /// The pipe `src` sets the flag. A flag that is already set is a finding.
-    pub(crate) fn set_flag(&mut self, _ticket: Ticket, _src: Pipe, _dst: Pipe, _event: u32, _site: Site) {}
-
-    /// The pipe `dst` takes the flag that `src` set.
-    pub(crate) fn wait_flag(&mut self, _ticket: Ticket, _src: Pipe, _dst: Pipe, _event: u32, _site: Site) {}
-
-    /// A barrier of a pipe, or of all.
-    pub(crate) fn barrier(&mut self, _ticket: Ticket, _pipe: Pipe, _site: Site) {}
-
-    /// The pipe sets a flag for other cores; the engine keeps what is returned until a core takes the flag.
-    pub(crate) fn cross_set(
-        &mut self,
-        _ticket: Ticket,
-        _pipe: Pipe,
-        _mode: u32,
-        _flag: u32,
-        _site: Site,
-    ) -> Knowledge {
-        Knowledge {}
-    }
-
-    /// The core takes a flag, from all the cores that set it.
-    pub(crate) fn cross_wait(&mut self, _mode: u32, _flag: u32, _from: &[Knowledge], _site: Site) {}
-
-    /// A counter of a flag was already at its largest value when it was set.
-    pub(crate) fn flag_overflow(&mut self, _pipe: Pipe, _mode: u32, _flag: u32, _site: Site) {}
-
-    /// The core arrives where all cores of the scope meet; the engine gathers what all of them return.
-    pub(crate) fn sync_arrive(&mut self, _scope: SyncScope, _site: Site) -> Knowledge {
-        Knowledge {}
-    }
-
-    /// The core leaves the meeting.
-    pub(crate) fn sync_leave(&mut self, _scope: SyncScope, _from: &[Knowledge]) {}
-
-    /// Software flags in global memory, by their address.
-    pub(crate) fn post_memory(&mut self, _address: Address, _site: Site) -> Knowledge {
-        Knowledge {}
-    }
-
-    /// The core saw the software flag.
-    pub(crate) fn wait_memory(&mut self, _address: Address, _from: &[Knowledge], _site: Site) {}
-
-    /// A buffer of local memory is given out or taken back.
-    pub(crate) fn buffer(&mut self, _address: Address, _bytes: u64, _live: bool, _site: Site) {}
-
-    /// An assertion failed, or the header refused something.
-    pub(crate) fn failed(&mut self, _message: &str, _site: Site) {}
-
-    /// The core cannot go on: `waits_for` says what for.
-    pub(crate) fn deadlock(&mut self, _pipe: Pipe, _waits_for: &str, _site: Site) {}
-
-    /// The kernel has ended on this core; flags that are still set are findings.
-    pub(crate) fn finish(&mut self) {}
 }
