@@ -267,7 +267,3 @@ impl Run {
 #[cfg(test)]
 #[path = "launch_tests.rs"]
 mod tests;
-/// Placeholder until the engine is merged.
-pub(crate) fn run(launch: Launch) -> Outcome {
-    super::stand_in::run(launch)
-}

@@ -20,13 +20,12 @@ pub(crate) mod launch;
 mod layout;
 mod matrix;
 pub(crate) mod memory;
-mod schedule;
-pub(crate) mod trace;
 mod number;
-#[cfg(test)]
-mod testing;
-mod transfer;
 pub(crate) mod object;
 mod raw_object;
-mod stand_in;
+mod schedule;
+#[cfg(test)]
+mod testing;
+pub(crate) mod trace;
+mod transfer;
 mod vector;
