@@ -488,14 +488,13 @@ impl<'s, 'm> Core<'s, 'm> {
     /// The core waits for itself.
     fn stuck(&mut self, waits: Vec<(Pipe, String, Site)>) -> Result<(), Ended> {
         let stopped = self.schedule.never(self.number);
-        if stopped.deadlock {
-            if let Some(checker) = &mut self.checker {
-                for (pipe, what, site) in &waits {
-                    checker.deadlock(*pipe, what, *site);
-                }
+        if stopped.deadlock
+            && let Some(checker) = &mut self.checker
+        {
+            for (pipe, what, site) in &waits {
+                checker.deadlock(*pipe, what, *site);
             }
         }
-        // Also if another core failed: this one does not wait for others.
         let lines = waits.into_iter().map(|(_, what, site)| (what, source_line(site))).collect();
         self.end = Some(if stopped.deadlock { End::Stuck(lines) } else { End::Stopped });
         Err(Ended)

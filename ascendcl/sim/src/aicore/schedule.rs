@@ -86,6 +86,9 @@ pub(super) struct Stopped {
     pub waits_for: String,
 }
 
+/// A core that came to a meeting, and what it knew.
+type Arrival = (usize, Option<Knowledge>);
+
 #[derive(Debug)]
 struct State<'m> {
     active: BTreeMap<usize, Active<'m>>,
@@ -95,7 +98,8 @@ struct State<'m> {
     ready: VecDeque<usize>,
     running: usize,
     flags: CrossFlags,
-    meetings: HashMap<(SyncScope, usize), Vec<(usize, Option<Knowledge>)>>,
+    /// Who is there already, by the scope and the number of cores that meet.
+    meetings: HashMap<(SyncScope, usize), Vec<Arrival>>,
     /// What the cores knew that posted a word of global memory.
     posted: HashMap<u64, Vec<Knowledge>>,
     /// Cores whose turn comes, in the order of their numbers.
@@ -279,9 +283,8 @@ impl<'m> Schedule<'m> {
         if here.len() < cores {
             return self.block(state, core, Wait::Meeting { scope, cores });
         }
-        let here = std::mem::take(here);
         // In the order of the cores, whoever came first.
-        let mut others: Vec<_> = here;
+        let mut others = std::mem::take(here);
         others.sort_by_key(|&(core, _)| core);
         let numbers: Vec<_> = others.iter().map(|&(core, _)| core).collect();
         let known: Known = others.into_iter().filter_map(|(_, knowledge)| knowledge).collect();
