@@ -19,6 +19,7 @@ macro_rules! codes {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr($repr)]
+        #[allow(clippy::enum_variant_names, reason = "items have the names of the hardware's documents")]
         pub(crate) enum $name { $($(#[$item_doc])* $item = $value),* }
 
         impl $name {

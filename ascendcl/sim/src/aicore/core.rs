@@ -25,6 +25,8 @@ use super::trace::{CoreTrace, Recorder, source_line};
 const FAULT_LIMIT: u32 = 64;
 /// Instructions after which a core lets others run that are ready: a kernel may poll memory.
 const PAUSE: u64 = 1 << 14;
+/// So many times does a kernel clean its cache, and do nothing else, only to look for what others write.
+const POLLS: u32 = 1 << 12;
 
 /// The kernel must end on this core; [`Core::end`] says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,8 @@ pub(super) struct Core<'s, 'm> {
     accesses: Vec<Access>,
     faults: u32,
     issued: u64,
+    /// Cleanings of the cache since the last other instruction.
+    polls: u32,
     /// Reads of registers.
     reads: u64,
     printed: String,
@@ -171,6 +175,7 @@ impl<'s, 'm> Core<'s, 'm> {
             accesses: Vec::new(),
             faults: 0,
             issued: 0,
+            polls: 0,
             reads: 0,
             printed: String::new(),
             end: None,
@@ -197,8 +202,11 @@ impl<'s, 'm> Core<'s, 'm> {
             return Err(Ended);
         }
         self.issued += 1;
-        if self.issued.is_multiple_of(PAUSE) {
-            self.pause(site)?;
+        if !matches!(instruction, Instruction::CleanCache(_)) {
+            // The schedule is told at once that this core does not poll any more.
+            if std::mem::take(&mut self.polls) > POLLS || self.issued.is_multiple_of(PAUSE) {
+                self.pause(site)?;
+            }
         }
         let Some(pipe) = instruction.pipe() else {
             let what = format!("there is no pipe {}", instruction.pipe_code());
@@ -215,7 +223,10 @@ impl<'s, 'm> Core<'s, 'm> {
             Instruction::CrossWait(ref wait) => self.cross_wait(wait, &issued),
             Instruction::SyncAll(ref meeting) => self.sync_all(meeting, &issued),
             Instruction::WaitMemory(ref wait) => self.wait_memory(wait, &issued),
-            Instruction::CleanCache(_) => self.pause(site),
+            Instruction::CleanCache(_) => {
+                self.polls = self.polls.saturating_add(1);
+                self.pause(site)
+            }
             Instruction::Barrier(_) if pipe == Pipe::All => {
                 self.drained()?;
                 self.barrier(&issued);
@@ -462,7 +473,7 @@ impl<'s, 'm> Core<'s, 'm> {
     }
 
     fn pause(&mut self, site: Site) -> Result<(), Ended> {
-        match self.schedule.pause(self.number) {
+        match self.schedule.pause(self.number, self.polls > POLLS) {
             Ok(()) => Ok(()),
             Err(stopped) => self.ended(stopped, Pipe::Scalar, site, "CleanCache"),
         }
@@ -477,14 +488,13 @@ impl<'s, 'm> Core<'s, 'm> {
     /// The core waits for itself.
     fn stuck(&mut self, waits: Vec<(Pipe, String, Site)>) -> Result<(), Ended> {
         let stopped = self.schedule.never(self.number);
-        if stopped.deadlock {
-            if let Some(checker) = &mut self.checker {
-                for (pipe, what, site) in &waits {
-                    checker.deadlock(*pipe, what, *site);
-                }
+        if stopped.deadlock
+            && let Some(checker) = &mut self.checker
+        {
+            for (pipe, what, site) in &waits {
+                checker.deadlock(*pipe, what, *site);
             }
         }
-        // Also if another core failed: this one does not wait for others.
         let lines = waits.into_iter().map(|(_, what, site)| (what, source_line(site))).collect();
         self.end = Some(if stopped.deadlock { End::Stuck(lines) } else { End::Stopped });
         Err(Ended)

@@ -56,6 +56,8 @@ struct Active<'m> {
     worker: usize,
     /// What it was told when it could go on.
     known: Option<Known>,
+    /// It runs, and does nothing but look at memory again and again.
+    polling: bool,
 }
 
 /// The physical cores of a block.
@@ -84,6 +86,9 @@ pub(super) struct Stopped {
     pub waits_for: String,
 }
 
+/// A core that came to a meeting, and what it knew.
+type Arrival = (usize, Option<Knowledge>);
+
 #[derive(Debug)]
 struct State<'m> {
     active: BTreeMap<usize, Active<'m>>,
@@ -93,7 +98,8 @@ struct State<'m> {
     ready: VecDeque<usize>,
     running: usize,
     flags: CrossFlags,
-    meetings: HashMap<(SyncScope, usize), Vec<(usize, Option<Knowledge>)>>,
+    /// Who is there already, by the scope and the number of cores that meet.
+    meetings: HashMap<(SyncScope, usize), Vec<Arrival>>,
     /// What the cores knew that posted a word of global memory.
     posted: HashMap<u64, Vec<Knowledge>>,
     /// Cores whose turn comes, in the order of their numbers.
@@ -210,9 +216,20 @@ impl<'m> Schedule<'m> {
         self.stop(&mut state, Stop::Failure);
     }
 
-    /// Lets others run that are ready.
-    pub(super) fn pause(&self, core: usize) -> Result<(), Stopped> {
+    /// Lets others run that are ready. If all that run are polling memory, only those that wait can change it.
+    pub(super) fn pause(&self, core: usize, polling: bool) -> Result<(), Stopped> {
         let mut state = self.state.lock();
+        if let Some(active) = state.active.get_mut(&core) {
+            active.polling = polling;
+        }
+        let idle = |active: &Active<'_>| match active.status {
+            Status::Running | Status::Ready => active.polling,
+            Status::Blocked(_) | Status::Parked => true,
+        };
+        if polling && state.active.values().all(idle) {
+            self.settle(&mut state);
+            self.dispatch(&mut state);
+        }
         if state.ready.is_empty() {
             return Ok(());
         }
@@ -266,9 +283,8 @@ impl<'m> Schedule<'m> {
         if here.len() < cores {
             return self.block(state, core, Wait::Meeting { scope, cores });
         }
-        let here = std::mem::take(here);
         // In the order of the cores, whoever came first.
-        let mut others: Vec<_> = here;
+        let mut others = std::mem::take(here);
         others.sort_by_key(|&(core, _)| core);
         let numbers: Vec<_> = others.iter().map(|&(core, _)| core).collect();
         let known: Known = others.into_iter().filter_map(|(_, knowledge)| knowledge).collect();
@@ -398,6 +414,7 @@ impl<'m> Schedule<'m> {
     /// Nothing moves: lets those go on whose flags are set, else those that wait for just this moment.
     fn settle(&self, state: &mut State<'m>) {
         let cores: Vec<_> = state.active.keys().copied().collect();
+        let before = state.ready.len();
         for &core in &cores {
             match state.active.get(&core).map(|active| active.status) {
                 Some(Status::Blocked(Wait::Flag(flag))) => state.try_flag(core, flag),
@@ -405,7 +422,7 @@ impl<'m> Schedule<'m> {
                 _ => {}
             }
         }
-        if !state.ready.is_empty() || cores.is_empty() {
+        if state.ready.len() > before || cores.is_empty() {
             return;
         }
         if state.turns.is_empty() {
@@ -414,6 +431,8 @@ impl<'m> Schedule<'m> {
         }
         match state.turns.pop_front() {
             Some(first) => state.make_ready(first),
+            // Who polls goes on polling.
+            None if state.running > 0 => {}
             None => {
                 let stop = if state.failed { Stop::Failure } else { Stop::Deadlock };
                 self.stop(state, stop);
@@ -451,7 +470,7 @@ impl<'m> State<'m> {
     fn start(&mut self, layout: &Layout, slot: usize, block: u32) {
         for (member, core) in layout.block(block).enumerate() {
             let worker = slot * layout.members() + member;
-            self.active.insert(core, Active { status: Status::Ready, worker, known: None });
+            self.active.insert(core, Active { status: Status::Ready, worker, known: None, polling: false });
             self.ready.push_back(core);
         }
     }
@@ -467,6 +486,7 @@ impl<'m> State<'m> {
     fn make_ready(&mut self, core: usize) {
         if let Some(active) = self.active.get_mut(&core) {
             active.status = Status::Ready;
+            active.polling = false;
             self.ready.push_back(core);
         }
     }
