@@ -24,7 +24,8 @@ fn every_vector_function_makes_the_documented_instructions() {
     let folder = tempfile::tempdir().unwrap();
     for core in CORES {
         let program = folder.path().join("vector");
-        let output = compile("vector.cpp", core, &["-Wall", "-Wextra", "-Werror", "-o", program.to_str().unwrap()]);
+        let output =
+            compile("vector.cpp", core, &["-Wall", "-Wextra", "-Werror", "-o", program.to_str().unwrap()]);
         assert!(output.status.success(), "{core}: {}", String::from_utf8_lossy(&output.stderr));
         let output = Command::new(&program).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
@@ -35,7 +36,8 @@ fn every_vector_function_makes_the_documented_instructions() {
 #[test]
 fn the_headers_have_no_warnings_when_optimized() {
     for core in CORES {
-        let output = compile("vector.cpp", core, &["-O2", "-Wall", "-Wextra", "-Werror", "-S", "-o", "/dev/null"]);
+        let output =
+            compile("vector.cpp", core, &["-O2", "-Wall", "-Wextra", "-Werror", "-S", "-o", "/dev/null"]);
         assert!(output.status.success(), "{core}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
