@@ -106,7 +106,12 @@ fn float_lists(arena: &mut Arena, lists: &[&[f32]], distance: u64) {
 }
 
 fn scores(arena: &Arena, count: usize) -> Vec<f32> {
-    arena.bytes()[..8 * count].as_chunks::<8>().0.iter().map(|r| f32::from_le_bytes([r[0], r[1], r[2], r[3]])).collect()
+    arena.bytes()[..8 * count]
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|r| f32::from_le_bytes([r[0], r[1], r[2], r[3]]))
+        .collect()
 }
 
 #[test]
@@ -134,8 +139,16 @@ fn a_merge_stops_at_the_end_of_a_list_and_tells_how_far_it_came() {
 #[test]
 fn repeats_of_a_merge_go_on_behind_all_lists() {
     let mut arena = Arena::random(0);
-    let lists: [&[f32]; 8] =
-        [&[8.0, 1.0], &[7.0, 2.0], &[6.0, 3.0], &[5.0, 4.0], &[1.0, 0.0], &[2.0, 0.0], &[3.0, 0.0], &[4.0, 0.0]];
+    let lists: [&[f32]; 8] = [
+        &[8.0, 1.0],
+        &[7.0, 2.0],
+        &[6.0, 3.0],
+        &[5.0, 4.0],
+        &[1.0, 0.0],
+        &[2.0, 0.0],
+        &[3.0, 0.0],
+        &[4.0, 0.0],
+    ];
     float_lists(&mut arena, &lists, 16);
     let m = abi::Merge {
         kind: Kind::Merge as u16,
