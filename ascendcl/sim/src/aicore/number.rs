@@ -189,6 +189,8 @@ pub(super) fn reciprocal_square_root(value: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -237,13 +239,13 @@ mod tests {
     proptest! {
         #[test]
         fn narrowing_picks_the_neighbor_of_the_mode(bits in any::<u32>(), half in any::<u16>(), tie in 0u32..3) {
-            let halves = values(F16);
-            let brains = values(BF16);
+            static HALVES: LazyLock<Vec<f64>> = LazyLock::new(|| values(F16));
+            static BRAINS: LazyLock<Vec<f64>> = LazyLock::new(|| values(BF16));
             // Anything, values near and at ties of fp16, and in its range.
             let scaled = f32::from_bits(half::f16::from_bits(half).to_f32().to_bits().wrapping_add(tie << 12));
             for value in [f32::from_bits(bits), scaled, f32::from_bits(u32::from(half) << 16 | tie << 15)] {
                 for round in Round::ALL {
-                    for (format, values) in [(F16, &halves), (BF16, &brains)] {
+                    for (format, values) in [(F16, &HALVES), (BF16, &BRAINS)] {
                         let got = format.encode_f32(value, *round);
                         let expected = if value.is_nan() {
                             format.nan()

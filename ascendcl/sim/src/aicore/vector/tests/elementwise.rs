@@ -347,7 +347,7 @@ fn expect(v: &abi::Vector, op: VectorOp, src: DataType, dst: DataType, arena: &A
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn every_operation_computes_its_formula(
