@@ -48,6 +48,11 @@ __aicore__ inline int64_t get_coreid()
 {
     return get_block_idx() * get_subblockdim() + get_subblockid();
 }
+/// The number of the block where a kernel names it as a variable.
+struct AscendCModelBlockIndex {
+    operator int64_t() const { return AscendCModel::current.view->block_idx; }
+};
+inline constexpr AscendCModelBlockIndex block_idx {};
 __aicore__ inline int64_t get_sys_cnt()
 {
     return static_cast<int64_t>(AscendCModel::ReadRegister(AscendCModel::Register::SystemCycle));
