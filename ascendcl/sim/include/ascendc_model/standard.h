@@ -47,6 +47,9 @@ using std::tuple_size;
 using std::tuple_size_v;
 
 } // namespace Std
+
+template <typename T, typename U> using IsSameType = std::is_same<T, U>;
+
 } // namespace AscendC
 
 #endif
