@@ -187,6 +187,11 @@ __aicore__ constexpr inline int32_t CeilDivision(int32_t num1, int32_t num2)
     return num2 == 0 ? 0 : (num1 + num2 - 1) / num2;
 }
 
+__aicore__ constexpr inline uint32_t DivCeil(uint32_t a, uint32_t b)
+{
+    return b == 0 ? 0 : (a + b - 1) / b;
+}
+
 /// How many bits of `valueIn` are `countValue`.
 template <int countValue> __aicore__ inline int64_t GetBitCount(uint64_t valueIn)
 {
