@@ -8,6 +8,7 @@
 #include "ascendc_model/data_copy.h"
 #include "ascendc_model/pipe.h"
 #include "ascendc_model/print.h"
+#include "ascendc_model/standard.h"
 #include "ascendc_model/sync.h"
 #include "ascendc_model/system.h"
 #include "ascendc_model/tensor.h"

@@ -383,6 +383,7 @@ public:
     template <TPosition bufPos> __aicore__ inline bool InitBuffer(TBuf<bufPos>& buf, uint32_t len, ASCENDC_MODEL_SITE)
     {
         Give(buf, 1, len, at);
+        buffers_[used_ - 1].state = AscendCModel::QueueBuffer::State::Occupied;
         AscendCModel::Announce(AscendCModel::SpaceOf(bufPos), buffers_[used_ - 1], true, at);
         return true;
     }
@@ -685,7 +686,9 @@ inline void TPipe::Release(AscendCModel::Site at)
     AscendCModel::current_pipe = this;
     for (uint32_t i = 0; i < used_; ++i) {
         AscendCModel::SettleEvents(buffers_[i], at);
-        AscendCModel::Announce(spaces_[i], buffers_[i], false, at);
+        if (buffers_[i].state != AscendCModel::QueueBuffer::State::Free) {
+            AscendCModel::Announce(spaces_[i], buffers_[i], false, at);
+        }
     }
     Clear();
 }
@@ -710,5 +713,8 @@ template <typename T, TPosition pos> __aicore__ inline bool PopStackBuffer(Local
 }
 
 } // namespace AscendC
+
+// The device's library has it in both namespaces.
+using AscendC::GetTPipePtr;
 
 #endif

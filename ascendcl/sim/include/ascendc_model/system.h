@@ -48,6 +48,11 @@ __aicore__ inline int64_t get_coreid()
 {
     return get_block_idx() * get_subblockdim() + get_subblockid();
 }
+/// The number of the block where a kernel names it as a variable.
+struct AscendCModelBlockIndex {
+    operator int64_t() const { return AscendCModel::current.view->block_idx; }
+};
+inline constexpr AscendCModelBlockIndex block_idx {};
 __aicore__ inline int64_t get_sys_cnt()
 {
     return static_cast<int64_t>(AscendCModel::ReadRegister(AscendCModel::Register::SystemCycle));
@@ -180,6 +185,11 @@ template <int8_t startBit, int8_t endBit> __aicore__ inline void ResetCtrlSpr()
 __aicore__ constexpr inline int32_t CeilDivision(int32_t num1, int32_t num2)
 {
     return num2 == 0 ? 0 : (num1 + num2 - 1) / num2;
+}
+
+__aicore__ constexpr inline uint32_t DivCeil(uint32_t a, uint32_t b)
+{
+    return b == 0 ? 0 : (a + b - 1) / b;
 }
 
 /// How many bits of `valueIn` are `countValue`.

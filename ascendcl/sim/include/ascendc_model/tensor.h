@@ -151,6 +151,17 @@ public:
     ElementReference(const Tensor& tensor, uint64_t index, Site at) : tensor_(tensor), index_(index), at_(at) {}
 
     operator T() const { return tensor_.GetValue(index_, at_); }
+    template <typename N, std::enable_if_t<std::is_same_v<N, float> && !std::is_arithmetic_v<T>, int> = 0>
+    operator N() const
+    {
+        return static_cast<T>(*this);
+    }
+    template <typename N,
+        std::enable_if_t<std::is_arithmetic_v<N> && !std::is_same_v<N, T> && !std::is_same_v<N, float>, int> = 0>
+    explicit operator N() const
+    {
+        return static_cast<N>(static_cast<T>(*this));
+    }
     template <typename V> const ElementReference& operator=(const V& value) const
     {
         tensor_.Store(index_, static_cast<T>(value), at_);

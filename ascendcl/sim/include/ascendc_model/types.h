@@ -377,7 +377,12 @@ constexpr int AIV = 2;
 constexpr int MIX = 0;
 
 constexpr int32_t DEFAULT_C0_SIZE = 32;
-constexpr uint8_t K_MAX_SHAPE_DIM = 8;
+/// Bytes of a block and of a repeat, rows of a fractal.
+constexpr uint32_t ONE_BLK_SIZE = 32;
+constexpr uint32_t ONE_REPEAT_BYTE_SIZE = 256;
+constexpr int32_t BLOCK_CUBE = 16;
+constexpr uint8_t K_MAX_DIM = 8;
+constexpr uint8_t K_MAX_SHAPE_DIM = K_MAX_DIM;
 
 } // namespace AscendC
 
