@@ -71,9 +71,9 @@ fn buffers_outlive_the_launch_and_streams_are_ordered() {
         unsafe { kernel.launch(&stream, 2, arguments) }.unwrap();
     }
     // Whoever gets the memory of `from` next writes after the kernel has read it.
-    let overwritten = other.alloc_from(&[77f32; 8]);
+    let mut next = other.alloc::<f32>(8).unwrap();
+    other.fill_bytes(&mut next, 0x77).unwrap();
     drop(gate);
-    drop(overwritten);
     let (factor, settings, times) = arguments(10f32);
     let arguments = KernelArgs::new().read(&middle).write(&mut to).value(factor).value(settings).value(times);
     // SAFETY: as above.
@@ -101,7 +101,7 @@ fn graphs_replay_launches_and_steady_launches_allocate_nothing() {
     }
     assert_eq!(device.memory_info().unwrap().free, before);
     stream.fill_bytes(&mut to, 0).unwrap();
-    stream.launch(&graph.0).unwrap();
+    graph.launch(&stream).unwrap();
     assert_eq!(stream.download_vec(&to).unwrap(), [5f32; 4]);
 }
 
