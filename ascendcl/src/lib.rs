@@ -76,6 +76,8 @@ mod graph;
 mod graph_control;
 mod host_function;
 mod interop;
+mod kernel;
+mod module;
 mod operator;
 mod page_box;
 mod peer;
@@ -110,6 +112,8 @@ pub use exception::TaskException;
 pub use format::{FractalNz, nd_to_nz, nz_to_nd};
 pub use graph::Graph;
 pub use interop::Touch;
+pub use kernel::{Kernel, KernelArg, KernelArgs};
+pub use module::Module;
 pub use operator::{
     BoolArray, FloatArray, IntArray, OpScalar, OpTensor, Operators, ScalarList, TensorList, TensorView,
 };

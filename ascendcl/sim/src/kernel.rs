@@ -102,10 +102,16 @@ fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Options
 /// A kernel that a program has the handle of.
 #[derive(Debug)]
 pub(crate) struct Function {
-    /// Keeps the code.
-    pub object: Arc<Object>,
     pub found: ObjectKernel,
     pub device: i32,
+    /// Keeps the code.
+    _object: Arc<Object>,
+}
+
+impl Function {
+    pub(crate) fn new(object: Arc<Object>, found: ObjectKernel, device: i32) -> Self {
+        Self { found, device, _object: object }
+    }
 }
 
 /// The arguments of a launch.

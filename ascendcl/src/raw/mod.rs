@@ -13,6 +13,7 @@ pub(crate) mod fill;
 pub(crate) mod graph;
 pub(crate) mod graph_control;
 pub(crate) mod host_function;
+pub(crate) mod kernel;
 pub(crate) mod memory;
 pub(crate) mod operator;
 pub(crate) mod profiler;

@@ -194,7 +194,7 @@ fn get_function(
         let name = found.kernel.name.clone();
         let object = &binary.object;
         let function = *binary.functions.entry(name).or_insert_with(|| {
-            FUNCTIONS.add(Arc::new(Function { object: Arc::clone(object), found, device })).addr()
+            FUNCTIONS.add(Arc::new(Function::new(Arc::clone(object), found, device))).addr()
         });
         Ok(aclrtFuncHandle(std::ptr::without_provenance_mut(function)))
     })?

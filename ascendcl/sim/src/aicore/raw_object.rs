@@ -68,7 +68,7 @@ impl Library {
                 // parameters as they say, all of which live as long as the library. `sim-cc` made it so.
                 unsafe {
                     let entry: &KernelEntry = &*object.kernels.add(index);
-                    let parameters = (0..entry.parameter_count as usize);
+                    let parameters = 0..entry.parameter_count as usize;
                     Entry {
                         name: CStr::from_ptr(entry.name).to_string_lossy().into_owned(),
                         core_type: entry.core_type,
