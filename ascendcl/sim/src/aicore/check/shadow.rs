@@ -121,10 +121,4 @@ impl Shadow {
             }
         }
     }
-
-    /// Segments that are kept.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.segments.len()
-    }
 }
