@@ -6,7 +6,7 @@ use super::{arithmetic, cast, data_type, is_movable, select};
 use crate::aicore::abi::{self, Comparison, DataType, Round, SelectMode, VectorOp};
 use crate::aicore::fault::Fault;
 use crate::aicore::instruction::Semantics;
-use crate::aicore::memory::{Access, CoreMemory, Registers, Use};
+use crate::aicore::memory::{Access, Address, CoreMemory, Registers, Use};
 use DataType::{F16, F32, I8, I16, I32, U8, U16, U32};
 
 /// The operands of one repeat.
@@ -197,12 +197,31 @@ impl Codes {
                 _ => false,
             },
             CompareMask => matches!(src, F16 | F32),
+            // Bits, whatever their type.
+            LoadCompareMask | StoreCompareMask => true,
+        }
+    }
+}
+
+/// Bytes of the register of the comparison mask.
+const COMPARE_MASK_BYTES: u64 = 16;
+
+impl abi::Vector {
+    /// If the instruction moves the register of the comparison mask: where to or from, and which.
+    fn moved_mask(&self) -> Option<(Address, Use)> {
+        match VectorOp::of(self.op)? {
+            VectorOp::LoadCompareMask => Some((Address(self.src0), Use::Read)),
+            VectorOp::StoreCompareMask => Some((Address(self.dst), Use::Write)),
+            _ => None,
         }
     }
 }
 
 impl Semantics for abi::Vector {
     fn check(&self) -> Result<(), Fault> {
+        if let Some((place, _)) = self.moved_mask() {
+            return lanes::check_address("comparison mask", place.0, 32);
+        }
         let codes = self.codes()?;
         let shape = codes.shape();
         lanes::check_lanes(&self.mask, self.repeat)?;
@@ -233,6 +252,9 @@ impl Semantics for abi::Vector {
     }
 
     fn accesses(&self, _memory: &CoreMemory, visit: &mut dyn FnMut(Access)) {
+        if let Some((place, used)) = self.moved_mask() {
+            return visit(Access::run(place, used, COMPARE_MASK_BYTES));
+        }
         let Ok(codes) = self.codes() else { return };
         let shape = codes.shape();
         let lanes = self.lanes(codes);
@@ -263,6 +285,18 @@ impl Semantics for abi::Vector {
     }
 
     fn run(&self, memory: &CoreMemory, registers: &mut Registers) -> Result<(), Fault> {
+        if let Some((place, used)) = self.moved_mask() {
+            let region = Region::of(memory, place.0, COMPARE_MASK_BYTES)?;
+            let mut bytes = [0; COMPARE_MASK_BYTES as usize];
+            if used == Use::Read {
+                region.read(0, &mut bytes)?;
+                registers.compare_mask = bytemuck::cast(bytes);
+            } else {
+                bytes = bytemuck::cast(registers.compare_mask);
+                region.write(0, &bytes)?;
+            }
+            return Ok(());
+        }
         let codes = self.codes()?;
         let shape = codes.shape();
         let lanes = self.lanes(codes);

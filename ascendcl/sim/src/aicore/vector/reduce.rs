@@ -9,7 +9,7 @@ use super::raw::Region;
 use crate::aicore::abi::{self, DataType, ReduceOp, ReduceOrder, ReduceScope};
 use crate::aicore::fault::Fault;
 use crate::aicore::instruction::Semantics;
-use crate::aicore::memory::{Access, CoreMemory, Registers, Space, Use};
+use crate::aicore::memory::{Access, Address, CoreMemory, Registers, Space, Use};
 
 #[derive(Clone, Copy)]
 struct Codes {
@@ -31,14 +31,14 @@ impl Codes {
     /// Lanes that give one result.
     fn group(self) -> usize {
         match self.scope {
-            ReduceScope::Repeat => self.per_repeat(),
+            ReduceScope::Repeat | ReduceScope::All => self.per_repeat(),
             ReduceScope::Block => lanes::BLOCK / self.element(),
             ReduceScope::Pair => 2,
         }
     }
 
     fn keeps_index(self) -> bool {
-        self.scope == ReduceScope::Repeat && self.op != ReduceOp::Sum
+        matches!(self.scope, ReduceScope::Repeat | ReduceScope::All) && self.op != ReduceOp::Sum
     }
 
     /// Bytes of the result of one group. An index alone has 32 bits, beside a value those of the value
@@ -54,6 +54,27 @@ impl Codes {
         }
     }
 
+    /// An extreme and its index as they are written.
+    fn extreme_bytes(self, value: f32, index: u32) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        let (value, index) = (value_bytes(self.data_type, value), index.to_le_bytes());
+        let element = self.element();
+        match self.order {
+            _ if !self.keeps_index() => bytes[..4].copy_from_slice(&value),
+            ReduceOrder::ValueIndex => {
+                bytes[..element].copy_from_slice(&value[..element]);
+                bytes[element..2 * element].copy_from_slice(&index[..element]);
+            }
+            ReduceOrder::IndexValue => {
+                bytes[..element].copy_from_slice(&index[..element]);
+                bytes[element..2 * element].copy_from_slice(&value[..element]);
+            }
+            ReduceOrder::OnlyValue => bytes[..4].copy_from_slice(&value),
+            ReduceOrder::OnlyIndex => bytes[..4].copy_from_slice(&index),
+        }
+        bytes
+    }
+
     /// Bytes of the results of one repeat: the unit of the stride of the destination.
     fn unit(self) -> u64 {
         (self.result() * self.per_repeat() / self.group()) as u64
@@ -62,7 +83,7 @@ impl Codes {
     /// What the address of the destination must be a multiple of.
     fn alignment(self) -> u64 {
         match self.scope {
-            ReduceScope::Repeat => self.result() as u64,
+            ReduceScope::Repeat | ReduceScope::All => self.result() as u64,
             ReduceScope::Block => self.unit(),
             ReduceScope::Pair => lanes::BLOCK as u64,
         }
@@ -150,6 +171,15 @@ impl abi::Reduce {
         Operand::new("src", self.src, codes.data_type.bits(), self.src_block_stride, self.src_repeat_stride)
     }
 
+    /// What an index counts on from one repeat to the next: the elements of a repeat; over all repeats, elements of
+    /// the source.
+    fn elements_of_a_repeat(&self, codes: Codes) -> u64 {
+        match codes.scope {
+            ReduceScope::All => u64::from(self.src_repeat_stride) * (lanes::BLOCK / codes.element()) as u64,
+            _ => codes.per_repeat() as u64,
+        }
+    }
+
     /// Where the results of a repeat are, from the start of the destination.
     fn place(&self, codes: Codes, repeat: u64) -> u64 {
         repeat * u64::from(self.dst_repeat_stride) * codes.unit()
@@ -159,7 +189,12 @@ impl abi::Reduce {
 impl Semantics for abi::Reduce {
     fn check(&self) -> Result<(), Fault> {
         let codes = self.codes()?;
-        lanes::check_lanes(&self.mask, self.repeat)?;
+        if codes.scope == ReduceScope::All {
+            // Stands for several instructions, each within the limit.
+            lanes::check_lanes(&self.mask, self.repeat.min(1))?;
+        } else {
+            lanes::check_lanes(&self.mask, self.repeat)?;
+        }
         within("dst repeat stride", self.dst_repeat_stride.into(), 0, 65535)?;
         within("src block stride", self.src_block_stride.into(), 0, 65535)?;
         within("src repeat stride", self.src_repeat_stride.into(), 0, 65535)?;
@@ -176,6 +211,12 @@ impl Semantics for abi::Reduce {
             return;
         }
         let result = codes.result() as u64;
+        if codes.scope == ReduceScope::All {
+            if (0..lanes.repeats).any(|repeat| lanes.active(repeat).span > 0) {
+                visit(Access::run(Address(self.dst), Use::Write, result));
+            }
+            return;
+        }
         let mut runs = Runs::new(Use::Write, visit);
         for repeat in 0..lanes.repeats {
             let active = lanes.active(repeat);
@@ -230,33 +271,33 @@ impl Semantics for abi::Reduce {
                 } else {
                     let (value, lane) = extreme(codes.op, members, part);
                     if best.is_none_or(|(best, _)| beats(codes.op, value, best)) {
-                        best = Some((
-                            value,
-                            repeat * codes.per_repeat() as u64 + (group * codes.group() + lane) as u64,
-                        ));
+                        let lane = (group * codes.group() + lane) as u64;
+                        best = Some((value, repeat * self.elements_of_a_repeat(codes) + lane));
                     }
-                    let value = value_bytes(codes.data_type, value);
-                    let index = (lane as u32).to_le_bytes();
-                    let element = codes.element();
-                    match codes.order {
-                        _ if !codes.keeps_index() => bytes[..4].copy_from_slice(&value),
-                        ReduceOrder::ValueIndex => {
-                            bytes[..element].copy_from_slice(&value[..element]);
-                            bytes[element..2 * element].copy_from_slice(&index[..element]);
-                        }
-                        ReduceOrder::IndexValue => {
-                            bytes[..element].copy_from_slice(&index[..element]);
-                            bytes[element..2 * element].copy_from_slice(&value[..element]);
-                        }
-                        ReduceOrder::OnlyValue => bytes[..4].copy_from_slice(&value),
-                        ReduceOrder::OnlyIndex => bytes[..4].copy_from_slice(&index),
-                    }
+                    bytes = codes.extreme_bytes(value, lane as u32);
+                }
+                if codes.scope == ReduceScope::All {
+                    continue;
                 }
                 let at = self.dst.wrapping_add(self.place(codes, repeat) + (group * result) as u64);
                 Region::of(memory, at, result as u64)?.write(0, &bytes[..result])?;
             }
         }
-        if codes.scope == ReduceScope::Repeat && lanes.repeats > 0 {
+        if codes.scope == ReduceScope::All && lanes.repeats > 0 {
+            let bytes = match best {
+                Some((value, index)) => Some(codes.extreme_bytes(value, index as u32)),
+                None if codes.op == ReduceOp::Sum => {
+                    let mut bytes = [0; 8];
+                    bytes[..4].copy_from_slice(&value_bytes(codes.data_type, total));
+                    Some(bytes)
+                }
+                None => None,
+            };
+            if let Some(bytes) = bytes {
+                Region::of(memory, self.dst, result as u64)?.write(0, &bytes[..result])?;
+            }
+        }
+        if matches!(codes.scope, ReduceScope::Repeat | ReduceScope::All) && lanes.repeats > 0 {
             let bits = |value| u64::from(u32::from_le_bytes(value_bytes(codes.data_type, value)));
             match best {
                 // Over all repeats (docs: GetReduceRepeatMaxMinSpr).
