@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod bindgen;
+mod tiling_header;
 
 /// Developer tasks of the workspace.
 #[derive(Parser)]
@@ -19,11 +20,13 @@ struct Cli {
 enum Task {
     Bench(bench::Args),
     Bindgen(bindgen::Args),
+    TilingHeader(tiling_header::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().task {
         Task::Bench(args) => bench::run(&args),
         Task::Bindgen(args) => bindgen::run(&args),
+        Task::TilingHeader(args) => tiling_header::run(&args),
     }
 }
