@@ -1,1 +1,17 @@
-//! The fused MLAPO kernel in Ascend C, its tiling in Rust and its built artefacts: not written yet.
+//! The fused MLAPO kernel: Ascend C source, its tiling, its built artefacts.
+//!
+//! * `kernel/` holds the source, one for all modes: `mlapo.cpp` and a header for each part. It is written against the
+//!   documented Ascend C interface and compiles for the device (NPU architecture 2201) and for the simulator's model of
+//!   the AI cores.
+//! * [`Tiling`] is what a launch passes by value: how the work of one shape is cut for one SoC, a pure function
+//!   ([`Tiling::plan`]).
+//! * [`SIMULATOR_OBJECT`] is the kernel built for the model.
+
+#![forbid(unsafe_code)]
+
+mod tiling;
+
+pub use tiling::{Product, Shape, Tiling, TilingError, tiling_header};
+
+/// The kernel's name in its objects.
+pub const KERNEL: &str = "mlapo";

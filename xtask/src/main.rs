@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod bindgen;
 mod sim_cc;
+mod tiling_header;
 
 /// Developer tasks of the workspace.
 #[derive(Parser)]
@@ -21,6 +22,7 @@ enum Task {
     Bench(bench::Args),
     Bindgen(bindgen::Args),
     SimCc(sim_cc::Args),
+    TilingHeader(tiling_header::Args),
 }
 
 fn main() -> ExitCode {
@@ -28,5 +30,6 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Bindgen(args) => bindgen::run(&args),
         Task::SimCc(args) => sim_cc::run(&args),
+        Task::TilingHeader(args) => tiling_header::run(&args),
     }
 }
