@@ -49,6 +49,7 @@ using std::tuple_size_v;
 } // namespace Std
 
 template <typename T, typename U> using IsSameType = std::is_same<T, U>;
+template <bool condition, typename T, typename U> using Conditional = std::conditional<condition, T, U>;
 
 } // namespace AscendC
 
