@@ -15,3 +15,6 @@ pub use tiling::{Product, Shape, Tiling, TilingError, tiling_header};
 
 /// The kernel's name in its objects.
 pub const KERNEL: &str = "mlapo";
+
+/// The kernel for the simulated device: an object that its `aclrtBinaryLoadFromData` takes.
+pub const SIMULATOR_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mlapo.so"));
