@@ -131,10 +131,10 @@ impl abi::Merge {
             // Of equal scores that of the first list.
             let mut best: Option<(usize, [u8; RECORD])> = None;
             for (list, records) in lists.iter().enumerate() {
-                if let Some(record) = records.get(merged.used[list] as usize) {
-                    if best.is_none_or(|(_, best)| descending(key(record), key(&best)) == Ordering::Less) {
-                        best = Some((list, *record));
-                    }
+                if let Some(record) = records.get(merged.used[list] as usize)
+                    && best.is_none_or(|(_, best)| descending(key(record), key(&best)) == Ordering::Less)
+                {
+                    best = Some((list, *record));
                 }
             }
             let Some((list, record)) = best else { return Ok(merged) };

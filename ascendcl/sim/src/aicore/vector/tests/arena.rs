@@ -101,15 +101,20 @@ impl Expected {
             wanted[*offset as usize] = *byte;
         }
         arena.run(instruction).expect("the instruction is valid");
-        let wrong = (0..SIZE).find(|at| wanted[*at] != arena.bytes()[*at]);
-        if let Some(at) = wrong {
-            let start = at & !3;
+        if wanted != arena.bytes() {
+            let at = (0..SIZE).find(|at| wanted[*at] != arena.bytes()[*at]).unwrap_or_default();
+            let start = at & !7;
             let (got, wanted) = (&arena.bytes()[start..start + 8], &wanted[start..start + 8]);
             panic!("at {at:#x}: {got:x?} and not {wanted:x?}");
         }
-        for at in 0..SIZE {
-            assert_eq!(written[at], self.writes.contains_key(&(at as u64)), "write at {at:#x}");
-            assert_eq!(read[at], self.reads.contains(&(at as u64)), "read at {at:#x}");
+        let (mut to_read, mut to_write) = (vec![false; SIZE], vec![false; SIZE]);
+        self.reads.iter().for_each(|at| to_read[*at as usize] = true);
+        self.writes.keys().for_each(|at| to_write[*at as usize] = true);
+        for (what, told, wanted) in [("read", read, to_read), ("write", written, to_write)] {
+            if told != wanted {
+                let at = (0..SIZE).find(|at| told[*at] != wanted[*at]);
+                panic!("{what} at {at:x?} is told wrongly");
+            }
         }
     }
 }
