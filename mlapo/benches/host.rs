@@ -66,7 +66,7 @@ fn operation(criterion: &mut Criterion) -> Result<(), mlapo::Error> {
     let stream = Runtime::with_backend(ascendcl::Backend::Sim)?.device(0)?.stream()?;
     let config = config();
     let weights = Weights::random(&config, SEED);
-    let mut operation = Mlapo::new(config.clone(), &weights, Backend::Host)?;
+    let mut operation = Mlapo::new(&stream, config.clone(), &weights, Backend::Host)?;
     let mut cache = PagedCache::new(&stream, &config, 16, 128)?;
     let mut group = criterion.benchmark_group("host forward");
     group.throughput(throughput(&weights));

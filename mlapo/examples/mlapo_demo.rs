@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn demo(stream: &Stream, config: Config, tokens: usize) -> Result<(), mlapo::Error> {
     // Create.
-    let mut operation = Mlapo::new(config.clone(), &Weights::random(&config, 0), Backend::Auto)?;
+    let mut operation = Mlapo::new(stream, config.clone(), &Weights::random(&config, 0), Backend::Auto)?;
 
     // Set up.
     let SampleInputs { hidden, cos, sin, .. } = SampleInputs::random(&config, tokens, 0);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::config::Config;
 use crate::error::{ConfigError, Error};
 use crate::reference::Order;
 
@@ -10,9 +11,12 @@ use crate::reference::Order;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// The best that there is: at present [`Host`](Self::Host).
+    /// The best that there is: [`Kernel`](Self::Kernel) if it takes the configuration, else [`Host`](Self::Host).
+    /// [`Mlapo::backend`](crate::Mlapo::backend) says which.
     #[default]
     Auto,
+    /// The fused kernel on the device's AI cores: one launch.
+    Kernel,
     /// The host's processors, fast, in the device's order of rounding.
     Host,
     /// The plain reference, slow, in the order of rounding that is asked for.
@@ -20,9 +24,10 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// What [`Auto`](Self::Auto) stands for; the others stand for themselves.
-    pub const fn resolve(self) -> Self {
+    /// What [`Auto`](Self::Auto) stands for with a configuration; the others stand for themselves.
+    pub fn resolve(self, config: &Config) -> Self {
         match self {
+            Self::Auto if crate::operation::kernel_takes(config) => Self::Kernel,
             Self::Auto => Self::Host,
             other => other,
         }
@@ -31,7 +36,7 @@ impl Backend {
     /// The order in which it rounds.
     pub const fn order(self) -> Order {
         match self {
-            Self::Auto | Self::Host => Order::Kernel,
+            Self::Auto | Self::Kernel | Self::Host => Order::Kernel,
             Self::Reference(order) => order,
         }
     }
@@ -41,6 +46,7 @@ impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Auto => "auto",
+            Self::Kernel => "kernel",
             Self::Host => "host",
             Self::Reference(Order::Kernel) => "reference",
             Self::Reference(Order::Golden) => "reference-golden",
@@ -54,12 +60,13 @@ impl FromStr for Backend {
     fn from_str(word: &str) -> Result<Self, Error> {
         match word {
             "auto" => Ok(Self::Auto),
+            "kernel" => Ok(Self::Kernel),
             "host" => Ok(Self::Host),
             "reference" => Ok(Self::Reference(Order::Kernel)),
             "reference-golden" => Ok(Self::Reference(Order::Golden)),
             other => Err(ConfigError {
                 field: "backend",
-                expected: "auto, host, reference or reference-golden".into(),
+                expected: "auto, kernel, host, reference or reference-golden".into(),
                 got: format!("`{other}`"),
             }
             .into()),

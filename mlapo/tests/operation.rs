@@ -78,14 +78,14 @@ impl Call {
     }
 }
 
-fn operation(config: &Config, backend: Backend) -> Mlapo {
-    Mlapo::new(config.clone(), &Weights::random(config, 5), backend).unwrap()
+fn operation(stream: &Stream, config: &Config, backend: Backend) -> Mlapo {
+    Mlapo::new(stream, config.clone(), &Weights::random(config, 5), backend).unwrap()
 }
 
 /// A call with one argument exchanged is refused with the message given, and nothing is written.
 fn refused(mode: CacheMode, exchange: impl FnOnce(&Stream, &mut Call), message: &str) {
     let stream = stream();
-    let mut operation = operation(&config(mode), Backend::Host);
+    let mut operation = operation(&stream, &config(mode), Backend::Host);
     let mut call = Call::new(&stream, &operation, &[0, 5, -1]);
     exchange(&stream, &mut call);
     let before = call.written(&stream);
@@ -218,7 +218,7 @@ fn weights_and_configuration_are_checked_by_name() {
 #[test]
 fn a_capture_refuses_the_host_backend_before_anything_is_queued() {
     let stream = stream();
-    let mut operation = operation(&config(CacheMode::Split), Backend::Host);
+    let mut operation = operation(&stream, &config(CacheMode::Split), Backend::Host);
     let mut call = Call::new(&stream, &operation, &[0, 1]);
     let mut result = Ok(());
     let graph = stream.capture(|stream| {
@@ -238,7 +238,7 @@ fn a_capture_refuses_the_host_backend_before_anything_is_queued() {
 fn calls_on_several_streams_take_turns() {
     let (first, second) = (stream(), stream());
     let config = config(CacheMode::SplitNz);
-    let mut operation = operation(&config, Backend::Host);
+    let mut operation = operation(&stream, &config, Backend::Host);
     let mut alone = Vec::new();
     for round in 0..6 {
         let mut call = Call::new(&first, &operation, &[round, 7 - round]);
@@ -259,7 +259,7 @@ fn calls_on_several_streams_take_turns() {
 fn no_token_is_no_work_and_the_last_of_equal_slots_wins() {
     let stream = stream();
     for backend in [Backend::Host, Backend::Reference(Default::default())] {
-        let mut operation = operation(&config(CacheMode::Split), backend);
+        let mut operation = operation(&stream, &config(CacheMode::Split), backend);
         let mut none = Call::new(&stream, &operation, &[]);
         none.forward(&stream, &mut operation).unwrap();
 

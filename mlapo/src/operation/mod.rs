@@ -1,6 +1,7 @@
 //! The operation as a user calls it: tensors on a device, work on a stream.
 
 mod host;
+mod kernel;
 
 use ascendcl::{DataType, Format, Stream, Tensor, TensorDesc};
 
@@ -12,6 +13,7 @@ use crate::reference::check_slots;
 use crate::slots::SlotMapping;
 use crate::weights::Weights;
 use host::HostBackend;
+use kernel::KernelBackend;
 
 /// One layer's operation, ready to be called.
 ///
@@ -23,7 +25,7 @@ use host::HostBackend;
 /// let stream = Runtime::new()?.device(0)?.stream()?;
 /// let config = Config::deepseek_v3().hidden_size(256).num_heads(2).build()?;
 /// let weights = Weights::random(&config, 1);
-/// let mut operation = Mlapo::new(config.clone(), &weights, Backend::Auto)?;
+/// let mut operation = Mlapo::new(&stream, config.clone(), &weights, Backend::Auto)?;
 ///
 /// let tokens = 3;
 /// let hidden = stream.tensor_from(&vec![bf16::ONE; tokens * 256], Format::Nd, &[tokens, 256])?;
@@ -43,7 +45,19 @@ use host::HostBackend;
 pub struct Mlapo {
     config: Config,
     backend: Backend,
-    host: HostBackend,
+    implementation: Implementation,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each operation")]
+enum Implementation {
+    Kernel(KernelBackend),
+    Host(HostBackend),
+}
+
+/// Whether the fused kernel takes a configuration.
+pub(crate) fn kernel_takes(config: &Config) -> bool {
+    kernel::check(config).is_ok()
 }
 
 /// Inputs of a call, on the operation's device.
@@ -70,14 +84,19 @@ pub struct Output {
 }
 
 impl Mlapo {
-    /// Checks the weights against the configuration and prepares them for the backend, once.
+    /// Checks the weights against the configuration and prepares them for the backend, once, on the device of the stream.
     ///
     /// # Errors
-    /// [`Error::Tensor`] with the first weight that does not fit.
-    pub fn new(config: Config, weights: &Weights, backend: Backend) -> Result<Self, Error> {
-        let backend = backend.resolve();
-        let host = HostBackend::new(&config, weights, backend)?;
-        Ok(Self { config, backend, host })
+    /// [`Error::Tensor`] with the first weight that does not fit, [`Error::Config`] with a dimension that the backend does
+    /// not take, [`Error::Device`] if the kernel or the weights cannot be loaded.
+    pub fn new(stream: &Stream, config: Config, weights: &Weights, backend: Backend) -> Result<Self, Error> {
+        let backend = backend.resolve(&config);
+        let implementation = match backend {
+            // FRACTAL_NZ comes to the cube cores in long runs.
+            Backend::Kernel => Implementation::Kernel(KernelBackend::new(stream, &config, weights, true)?),
+            _ => Implementation::Host(HostBackend::new(&config, weights, backend)?),
+        };
+        Ok(Self { config, backend, implementation })
     }
 
     /// What the operation was asked to do.
@@ -109,8 +128,8 @@ impl Mlapo {
     ///
     /// # Errors
     /// [`Error::Tensor`] with the first tensor whose dtype, format, rank or shape does not fit, [`Error::Slot`] with the
-    /// first slot outside the cache, [`Error::Device`] for tensors of another device, during a capture (host code cannot
-    /// be replayed), or from the stream.
+    /// first slot outside the cache, [`Error::Device`] for tensors of another device, from the stream, or during a capture
+    /// unless the backend is the kernel (host code cannot be replayed).
     pub fn forward(
         &mut self,
         stream: &Stream,
@@ -122,7 +141,13 @@ impl Mlapo {
         if tokens == 0 {
             return Ok(());
         }
-        self.host.forward(stream, &self.config, tokens, input, cache, output)
+        match &mut self.implementation {
+            Implementation::Kernel(kernel) => kernel.forward(stream, &self.config, tokens, input, cache, output),
+            Implementation::Host(host) => {
+                stream.check_not_capturing("Mlapo::forward")?;
+                host.forward(stream, &self.config, tokens, input, cache, output)
+            }
+        }
     }
 
     /// Descriptions of the outputs.
@@ -192,7 +217,6 @@ impl Mlapo {
                 .into());
             }
         }
-        stream.check_not_capturing("Mlapo::forward")?;
         Ok(tokens)
     }
 }

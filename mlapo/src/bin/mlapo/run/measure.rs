@@ -100,7 +100,7 @@ impl Call {
         tokens: usize,
         block_size: usize,
     ) -> Result<Self, Failure> {
-        let operation = Mlapo::new(config.clone(), weights, backend)?;
+        let operation = Mlapo::new(stream, config.clone(), weights, backend)?;
         // One block stays empty, so that a stray write has somewhere to be seen.
         let blocks = tokens.div_ceil(block_size) + 1;
         let cache = PagedCache::new(stream, config, blocks, block_size)?;
