@@ -18,11 +18,13 @@ mod device;
 mod dump;
 mod error;
 mod event;
+pub(crate) mod executor;
 mod fill;
 mod graph;
 mod host_memory;
 mod init;
 mod limits;
+mod mem_pool;
 mod memory;
 mod notify;
 mod op_base;
@@ -224,7 +226,7 @@ macro_rules! by_value {
 }
 
 by_value!(bool, u8, u16, i32, u32, i64, u64, usize, f32, f64);
-by_value!(aclrtContext, aclrtEvent, aclrtNotify, aclrtStream, aclmdlRI);
+by_value!(aclrtContext, aclrtEvent, aclrtNotify, aclrtStream, aclrtTaskGrp, aclmdlRI);
 by_value!(aclrtCallback, aclrtExceptionInfoCallback);
 by_value!(
     aclCannAttr,
@@ -240,6 +242,8 @@ by_value!(
     aclrtHostRegisterType,
     aclrtLastErrLevel,
     aclrtMemAttr,
+    aclrtMemPool,
+    aclrtMemPoolAttr,
     aclrtMemMallocPolicy,
     aclrtMemcpyKind,
     aclrtStreamAttr,
