@@ -81,8 +81,7 @@ impl Stream {
         if copies.is_empty() {
             return Ok(());
         }
-        let device = u32::try_from(self.device().id())
-            .map_err(|_| ShapeError::new("device", "not negative", self.device().id()))?;
+        let device = self.device().number()?;
         // SAFETY: the sides of each copy have the same number of elements, and no two destinations overlap because each was
         // mutably borrowed. All blocks know that this stream works on them: none is freed nor handed out before, and the
         // host's accesses wait.

@@ -48,7 +48,7 @@ impl Stream {
     pub fn alloc<T: Element>(&self, len: usize) -> Result<DeviceBuffer<T>> {
         let block =
             self.device().inner.pool(Place::Device).take(self.device(), &self.core, bytes::<T>(len)?)?;
-        Ok(DeviceBuffer { block, len, element: PhantomData })
+        Ok(DeviceBuffer::of_block(block, len))
     }
 
     /// Device memory that holds a copy of `values`.
@@ -69,6 +69,11 @@ pub(crate) fn bytes<T: Element>(len: usize) -> Result<usize> {
 }
 
 impl<T: Element> DeviceBuffer<T> {
+    /// The buffer of a block of device memory that has room for `len` elements.
+    pub(crate) fn of_block(block: Arc<Block>, len: usize) -> Self {
+        Self { block, len, element: PhantomData }
+    }
+
     /// Length in elements.
     pub fn len(&self) -> usize {
         self.len

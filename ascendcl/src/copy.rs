@@ -267,7 +267,7 @@ impl Submission<'_> {
 impl Pitch {
     /// In bytes, for rows that [`check`](Self::check) found within both sides. The pitch of a single row means nothing,
     /// and may be anything.
-    fn rectangle(&self, size: usize) -> Rectangle {
+    pub(crate) fn rectangle(&self, size: usize) -> Rectangle {
         let pitch = |pitch| if self.rows == 1 { self.width * size } else { pitch * size };
         Rectangle {
             width: self.width * size,
@@ -277,7 +277,7 @@ impl Pitch {
         }
     }
 
-    fn check(&self, what: &'static str, pitch: usize, len: usize) -> Result<()> {
+    pub(crate) fn check(&self, what: &'static str, pitch: usize, len: usize) -> Result<()> {
         let end =
             (self.rows.saturating_sub(1)).checked_mul(pitch).and_then(|start| start.checked_add(self.width));
         let fits =

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ascendcl_sys as sys;
 use parking_lot::{Mutex, RwLock};
 
+use crate::dedicated::Dedicated;
 use crate::error::{Error, Result, ShapeError};
 use crate::host_function::is_inside;
 use crate::pool::{Place, Pool, PoolStatistics};
@@ -36,14 +38,30 @@ pub struct Device {
 pub(crate) struct DeviceInner {
     runtime: Runtime,
     id: i32,
-    context: sys::aclrtContext,
+    pub(crate) context: sys::aclrtContext,
+    end: End,
     device_memory: Pool,
     pinned_memory: Pool,
+    pub(crate) dedicated: Dedicated,
+    /// Streams that are being captured.
+    captures: AtomicUsize,
     /// Held for reading from the moment when the order of some work is settled until it is queued, and for writing by
     /// launches and executions of graphs, which touch memory without borrowing it.
     pub(crate) order: RwLock<()>,
     /// Runs host functions where the library has no thread for them.
     pump: Mutex<Option<Arc<Pump>>>,
+}
+
+/// What ends a context.
+pub(crate) enum End {
+    /// `aclrtResetDevice`, for the primary one.
+    Reset,
+    /// `aclrtResetDeviceForce`, for the primary one.
+    ResetForce,
+    /// `aclrtDestroyContext`, for one that was made explicitly; the device stays open until then.
+    Destroy(Device),
+    /// It has ended.
+    Ended,
 }
 
 // SAFETY: contexts and events are handles that the library lets any thread use, one call at a time or several; the
@@ -80,21 +98,35 @@ impl Device {
                 return Err(error);
             }
         };
+        Ok(Self::in_context(runtime, id, context, End::Reset))
+    }
+
+    /// The device as it is seen in a context, which ends with it.
+    pub(crate) fn in_context(runtime: Runtime, id: i32, context: sys::aclrtContext, end: End) -> Self {
         let inner = DeviceInner {
             runtime,
             id,
             context,
+            end,
             device_memory: Pool::device(),
             pinned_memory: Pool::pinned(),
+            dedicated: Dedicated::default(),
+            captures: AtomicUsize::new(0),
             order: RwLock::default(),
             pump: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 
     /// The device's number.
     pub fn id(&self) -> i32 {
         self.inner.id
+    }
+
+    /// The device's number, for functions that take no negative one.
+    pub(crate) fn number(&self) -> Result<u32> {
+        let id = self.inner.id;
+        u32::try_from(id).map_err(|_| ShapeError::new("device", "not negative", id).into())
     }
 
     /// The runtime that it belongs to.
@@ -111,7 +143,7 @@ impl Device {
         let not = |what, expected, got: &dyn ToString| {
             Error::from(ShapeError::new(what, expected, got.to_string()))
         };
-        let id = u32::try_from(self.inner.id).map_err(|_| not("device", "not negative", &self.inner.id))?;
+        let id = self.number()?;
         let count = |info| {
             let value = acl.device_capability(id, info)?;
             usize::try_from(value)
@@ -173,8 +205,60 @@ impl Device {
     /// [`Error::Acl`] if that work failed or the memory cannot be freed.
     pub fn trim_pools(&self) -> Result<()> {
         let acl = self.bind()?;
-        self.inner.device_memory.trim(acl)?;
-        self.inner.pinned_memory.trim(acl)
+        self.inner.trim(acl)
+    }
+
+    /// Closes the device by `aclrtResetDeviceForce`, which takes it from everybody in the process at once, however often it
+    /// was set; dropping the last handle gives back only this runtime's reference (`aclrtResetDevice`).
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if something else holds the device, such as a stream, a buffer or a context, and
+    /// [`Error::Mismatch`] for the device of a [`Context`](crate::Context): the handle is dropped then.
+    /// [`Error::Acl`] from the library, also for work that failed.
+    ///
+    /// # Safety
+    /// Nothing else in the process uses the device's primary context, its streams or its memory afterwards, such as a C or C++
+    /// library that has set the device itself.
+    pub unsafe fn reset_force(self) -> Result<()> {
+        if is_inside() {
+            return Err(Error::InHostFunction);
+        }
+        let runtime = self.runtime().clone();
+        // Nobody opens the device, or gets another handle from the runtime, meanwhile.
+        let opening = runtime.inner.devices.lock();
+        let handles = Arc::strong_count(&self.inner) - 1;
+        if matches!(self.inner.end, End::Destroy(_)) {
+            let (expected, got) = ("one with its primary context".into(), "an explicit context".into());
+            drop(opening);
+            return Err(Error::Mismatch { what: "device", expected, got });
+        }
+        let Some(mut inner) = Arc::into_inner(self.inner) else {
+            drop(opening);
+            return Err(Error::InUse { handles });
+        };
+        inner.end = End::ResetForce;
+        let result = inner.close();
+        inner.end = End::Ended;
+        drop(opening);
+        result
+    }
+
+    /// Counts a stream that begins to be captured.
+    pub(crate) fn capture_begins(&self) {
+        self.inner.captures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a stream that is captured no more.
+    pub(crate) fn capture_ends(&self) {
+        self.inner.captures.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Refuses what the library calls unsafe while streams are being captured.
+    pub(crate) fn check_no_capture(&self, call: &'static str) -> Result<()> {
+        match self.inner.captures.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(Error::Capturing { call }),
+        }
     }
 
     /// Makes the device's context the calling thread's current one.
@@ -218,19 +302,39 @@ impl DeviceInner {
             return Err(Error::InHostFunction);
         }
         let acl = self.runtime.acl();
-        // SAFETY: the context is the primary one of a device that is set until `self` is dropped.
+        // SAFETY: the context lives until `self` is dropped: the primary one because the device is set until then.
         unsafe { acl.set_current_context(self.context) }?;
         Ok(acl)
     }
 
     fn close(&mut self) -> Result<()> {
+        if let End::Ended = self.end {
+            return Ok(());
+        }
         *self.pump.get_mut() = None;
         let acl = Arc::clone(self.bind()?);
         // Streams are gone (they hold the device), and each was synchronised when it went.
-        self.device_memory.trim(&acl)?;
-        self.pinned_memory.trim(&acl)?;
-        // SAFETY: every stream, event and buffer of the context held `self`, so none is left.
-        unsafe { acl.reset_device(self.id) }
+        self.trim(&acl)?;
+        match &self.end {
+            // SAFETY: every stream, event and buffer of the context held `self`, so none is left.
+            End::Reset => unsafe { acl.reset_device(self.id) },
+            // SAFETY: as above; whoever asked for it promises the same for the rest of the process.
+            End::ResetForce => unsafe { acl.reset_device_force(self.id) },
+            End::Destroy(device) => {
+                // So that this thread's current context is one that lives.
+                device.bind()?;
+                // SAFETY: as above.
+                unsafe { acl.destroy_context(self.context) }
+            }
+            End::Ended => Ok(()),
+        }
+    }
+
+    /// Gives what nothing uses back to the library.
+    fn trim(&self, acl: &Acl) -> Result<()> {
+        self.device_memory.trim(acl)?;
+        self.pinned_memory.trim(acl)?;
+        self.dedicated.trim(acl)
     }
 }
 

@@ -57,10 +57,10 @@ pub enum Error {
         /// The device that it belongs to.
         got: String,
     },
-    /// The runtime cannot be finalised while devices are open.
-    #[error("the runtime is still in use: {handles} handle(s) to it are alive")]
+    /// The runtime, the operator library or the device cannot be ended while others hold it.
+    #[error("still in use: {handles} other handle(s) are alive")]
     InUse {
-        /// Live handles to the runtime besides the one that was given up.
+        /// Live handles besides the one that was given up.
         handles: usize,
     },
 }

@@ -7,6 +7,7 @@ use ascendcl_sys as sys;
 
 use crate::device::Device;
 use crate::error::Result;
+use crate::raw::Acl;
 use crate::stream::milliseconds;
 
 /// A point in a stream's work that others wait for or measure from (`aclrtEvent`).
@@ -54,7 +55,14 @@ impl Device {
 
 impl Event {
     fn new(device: &Device, flags: u32) -> Result<Self> {
-        Ok(Self { device: device.clone(), handle: device.bind()?.create_event(flags)? })
+        Self::made_by(device, |acl| acl.create_event(flags))
+    }
+
+    pub(crate) fn made_by(
+        device: &Device,
+        make: impl FnOnce(&Acl) -> Result<sys::aclrtEvent>,
+    ) -> Result<Self> {
+        Ok(Self { device: device.clone(), handle: make(device.bind()?)? })
     }
 
     /// The device that it belongs to.
@@ -75,16 +83,16 @@ impl Event {
         unsafe { self.device.bind()?.event_is_complete(self.handle) }
     }
 
-    /// Waits until the last record is done (`aclrtSynchronizeEventWithTimeout`).
+    /// Waits until the last record is done (`aclrtSynchronizeEvent`).
     ///
     /// # Errors
     /// [`Error::Acl`](crate::Error::Acl) for work that failed.
     pub fn synchronize(&self) -> Result<()> {
         // SAFETY: the event is alive as long as `self`.
-        unsafe { self.device.bind()?.synchronize_event(self.handle, -1) }
+        unsafe { self.device.bind()?.synchronize_event_to_end(self.handle) }
     }
 
-    /// Waits, but no longer than `timeout`, rounded up to whole milliseconds.
+    /// Waits, but no longer than `timeout`, rounded up to whole milliseconds (`aclrtSynchronizeEventWithTimeout`).
     ///
     /// # Errors
     /// As [`synchronize`](Self::synchronize), and a time-out ([`ErrorKind::Timeout`](crate::ErrorKind::Timeout)).

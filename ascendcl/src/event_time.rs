@@ -1,7 +1,4 @@
 //! The time of events, and waits with a time limit.
-//!
-//! `aclrtResetEvent` and `aclrtQueryEventWaitStatus` are left out: both are documented as not for events of
-//! `aclrtCreateEventExWithFlag`, which this crate's are (AscendCL docs: event management).
 
 use std::time::Duration;
 

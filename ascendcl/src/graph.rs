@@ -7,15 +7,20 @@ use ascendcl_sys as sys;
 use parking_lot::Mutex;
 
 use crate::block::Block;
+use crate::capture::CaptureMode;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::stream::Stream;
 use crate::usage::{Access, Usage};
 
-/// The memory that captured work touches, each block once, with its strongest access.
+/// The memory that captured work touches, each block once, with its strongest access, and the events that it uses.
 #[derive(Default)]
 pub(crate) struct Recording {
     blocks: Vec<(Arc<Block>, Access)>,
+    events: Vec<Arc<Event>>,
+    /// Tells the graph from others.
+    pub(crate) identity: Arc<()>,
 }
 
 impl Recording {
@@ -28,6 +33,34 @@ impl Recording {
             }
             None => self.blocks.push((Arc::clone(block), access)),
         }
+    }
+
+    /// Keeps an event for the graph; `false` if the graph uses it already.
+    pub(crate) fn keep_event(&mut self, event: &Arc<Event>) -> bool {
+        let is_new = !self.events.iter().any(|other| Arc::ptr_eq(other, event));
+        if is_new {
+            self.events.push(Arc::clone(event));
+        }
+        is_new
+    }
+
+    /// Takes over what another recording has.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for (block, access) in &other.blocks {
+            self.touch(block, *access);
+        }
+        for event in &other.events {
+            self.keep_event(event);
+        }
+    }
+
+    /// Leaks the events, for a graph that may still use them.
+    fn leak_events(&mut self) {
+        std::mem::forget(std::mem::take(&mut self.events));
+    }
+
+    pub(crate) fn blocks(&self) -> &[(Arc<Block>, Access)] {
+        &self.blocks
     }
 }
 
@@ -52,7 +85,7 @@ impl Recording {
 pub struct Graph {
     pub(crate) device: Device,
     pub(crate) handle: sys::aclmdlRI,
-    pub(crate) blocks: Vec<(Arc<Block>, Access)>,
+    pub(crate) recording: Recording,
     /// Streams with launches that may not be done.
     pub(crate) launches: Mutex<Usage>,
 }
@@ -72,7 +105,18 @@ impl Stream {
     /// What `work` answers with; [`Error::Capturing`] if the stream is being captured already; [`Error::Acl`] from the
     /// library.
     pub fn capture(&self, work: impl FnOnce(&Self) -> Result<()>) -> Result<Graph> {
-        self.begin_capture("Stream::capture")?;
+        // In relaxed mode: this crate itself refuses what must not be captured, on the stream that it concerns, and
+        // other streams go on as they like.
+        self.capture_in(CaptureMode::Relaxed, work)
+    }
+
+    /// As [`capture`](Self::capture), in a mode in which the library lets fewer threads copy and fill without a
+    /// stream or from pageable memory meanwhile.
+    ///
+    /// # Errors
+    /// As [`capture`](Self::capture), also if the capture was spoilt by such a call in a thread that the mode forbids it.
+    pub fn capture_in(&self, mode: CaptureMode, work: impl FnOnce(&Self) -> Result<()>) -> Result<Graph> {
+        self.begin_capture("Stream::capture", mode)?;
         // Ends the capture also if `work` panics.
         let end = EndCapture { stream: self };
         let worked = work(self);
@@ -87,12 +131,7 @@ impl Stream {
         if handle.is_null() {
             return Err(Error::Capturing { call: "Stream::capture: the capture was spoilt; its end" });
         }
-        Ok(Graph {
-            device: self.device().clone(),
-            handle,
-            blocks: recording.blocks,
-            launches: Mutex::default(),
-        })
+        Ok(Graph { device: self.device().clone(), handle, recording, launches: Mutex::default() })
     }
 }
 
@@ -119,7 +158,7 @@ impl Graph {
         let (submission, _alone) = stream.submit_alone("Graph::launch")?;
         let mut launches = self.launches.lock();
         launches.touch(&stream.core, Access::Write)?;
-        for (block, access) in &self.blocks {
+        for (block, access) in self.recording.blocks() {
             submission.touch(block, *access)?;
         }
         // SAFETY: graph and stream are alive, and the graph owns the memory that its work touches, all of which is
@@ -139,6 +178,7 @@ impl Graph {
 impl Drop for Graph {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
+            self.recording.leak_events();
             tracing::error!(%error, "destroying a graph");
         }
     }
@@ -146,6 +186,6 @@ impl Drop for Graph {
 
 impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Graph({} blocks of memory on {:?})", self.blocks.len(), self.device)
+        write!(f, "Graph({} blocks of memory on {:?})", self.recording.blocks().len(), self.device)
     }
 }

@@ -34,14 +34,14 @@ impl Graph {
         // forgotten here: others may be queueing work on the same memory.
         let launches = self.launches.lock().clone();
         launches.wait_on_host(Access::Write)?;
-        for (block, access) in &self.blocks {
+        for (block, access) in self.recording.blocks() {
             let usage = block.usage().clone();
             usage.wait_on_host(*access)?;
         }
         let _alone = self.device.inner.order.write();
         let launches = self.launches.lock();
         launches.wait_on_host(Access::Write)?;
-        for (block, access) in &self.blocks {
+        for (block, access) in self.recording.blocks() {
             block.wait_on_host(*access)?;
         }
         // SAFETY: the graph is alive and owns the memory that its work touches. The work that must come before was waited

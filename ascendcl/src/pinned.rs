@@ -55,16 +55,22 @@ impl Stream {
     pub fn alloc_pinned<T: Element>(&self, len: usize) -> Result<PinnedBuffer<T>> {
         let size = bytes::<T>(len)?;
         let block = self.device().inner.pool(Place::Pinned).take(self.device(), &self.core, size)?;
-        block.wait_on_host(Access::Write)?;
-        // SAFETY: the block has at least `size` bytes of host memory, and nothing else touches them: it has just
-        // come from the pool, and the streams that worked on it were waited for. Written once, every byte is
-        // initialised for good, as queued copies and host functions only ever write initialised bytes.
-        unsafe { block.pointer.as_ptr().write_bytes(0, size) };
-        Ok(PinnedBuffer { block, len, element: PhantomData })
+        PinnedBuffer::zeroed(block, len)
     }
 }
 
 impl<T: Element> PinnedBuffer<T> {
+    /// The buffer of a block of pinned memory that has room for `len` elements and that nobody else has.
+    pub(crate) fn zeroed(block: Arc<Block>, len: usize) -> Result<Self> {
+        let size = bytes::<T>(len)?;
+        block.wait_on_host(Access::Write)?;
+        // SAFETY: the block has at least `size` bytes of host memory, and nothing else touches them: it has just
+        // been allocated or come from the pool, and the streams that worked on it were waited for. Written once, every byte is
+        // initialised for good, as queued copies and host functions only ever write initialised bytes.
+        unsafe { block.pointer.as_ptr().write_bytes(0, size) };
+        Ok(Self { block, len, element: PhantomData })
+    }
+
     /// Length in elements.
     pub fn len(&self) -> usize {
         self.len

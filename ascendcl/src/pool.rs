@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::block::Block;
+use crate::block::{Block, Home};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result, ShapeError};
 use crate::raw::Acl;
@@ -128,7 +128,7 @@ impl Pool {
                     return Ok(self.lend(device, size, free));
                 }
                 tracing::debug!(bytes, "out of {:?} memory: freeing what is cached", self.place);
-                if let Err(error) = self.trim(acl) {
+                if let Err(error) = self.trim(acl).and(device.inner.dedicated.trim(acl)) {
                     tracing::warn!(%error, "freeing cached memory");
                 }
                 self.grow(acl, size)?
@@ -158,7 +158,7 @@ impl Pool {
     }
 
     fn lend(&self, device: &Device, size: usize, free: Free) -> Arc<Block> {
-        Arc::new(Block::new(device.clone(), self.place, free.pointer, size, free.usage))
+        Arc::new(Block::new(device.clone(), Home::Pool(self.place), free.pointer, size, free.usage))
     }
 
     /// Takes a block back.

@@ -144,6 +144,32 @@ impl Runtime {
     /// [`Error::InUse`] if another handle to this runtime is alive, such as a device, stream or buffer;
     /// [`Error::Acl`] from the library.
     pub fn finalize(self) -> Result<()> {
+        self.end(|runtime| {
+            if !runtime.initialised_here {
+                return Ok(());
+            }
+            // SAFETY: everything that calls the library holds a handle to this runtime, and there is none.
+            unsafe { runtime.acl.finalize() }
+        })
+    }
+
+    /// Gives back this runtime's use of the library (`aclFinalizeReference`, since 9.1), which goes on for others in the
+    /// process that have initialised it, and ends when nobody is left. Answers how many are left.
+    ///
+    /// ```
+    /// use ascendcl::{Backend, Runtime};
+    /// assert_eq!(Runtime::with_backend(Backend::Sim)?.finalize_reference()?, 0);
+    /// # Ok::<(), ascendcl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`finalize`](Self::finalize), and [`Error::MissingSymbol`] before CANN 9.1.
+    pub fn finalize_reference(self) -> Result<u64> {
+        // SAFETY: as in `finalize`. The library counted this runtime's `aclInit`, also if it was not the first.
+        self.end(|runtime| unsafe { runtime.acl.finalize_reference() })
+    }
+
+    fn end<R>(self, end: impl FnOnce(&RuntimeInner) -> Result<R>) -> Result<R> {
         let mut open = OPEN.lock();
         // One handle is `self`, one is in `OPEN`; nobody can make a new one while `OPEN` is locked, except from
         // a third handle, which would be counted.
@@ -153,12 +179,12 @@ impl Runtime {
         }
         // What other threads did with the handles that they have dropped is done.
         fence(Ordering::Acquire);
-        open.retain(|runtime| !Arc::ptr_eq(runtime, &self.inner));
-        if !self.inner.initialised_here {
-            return Ok(());
+        let ended = end(&self.inner);
+        // A function that is not there has ended nothing.
+        if !matches!(ended, Err(Error::MissingSymbol(_))) {
+            open.retain(|runtime| !Arc::ptr_eq(runtime, &self.inner));
         }
-        // SAFETY: everything that calls the library holds a handle to this runtime, and there is none.
-        unsafe { self.acl().finalize() }
+        ended
     }
 
     pub(crate) fn acl(&self) -> &Arc<Acl> {

@@ -8,6 +8,7 @@ use ascendcl_sys as sys;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::block::Block;
+use crate::capture::CaptureMode;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -95,6 +96,11 @@ impl Submission<'_> {
         }
     }
 
+    /// What is being captured, if anything is.
+    pub(crate) fn recording(&self) -> Option<&Mutex<Recording>> {
+        self.recording.as_ref()
+    }
+
     /// Waits for the stream, which then has done what this submission queued.
     pub(crate) fn synchronize(mut self) -> Result<()> {
         self.order = None;
@@ -114,12 +120,12 @@ pub struct StreamOptions {
 }
 
 impl Device {
-    /// Makes a stream with default options.
+    /// Makes a stream with default options (`aclrtCreateStream`).
     ///
     /// # Errors
     /// As [`stream_with`](Self::stream_with).
     pub fn stream(&self) -> Result<Stream> {
-        self.stream_with(StreamOptions::default())
+        self.stream_made_by(Acl::create_default_stream)
     }
 
     /// Makes a stream (`aclrtCreateStreamWithConfig`).
@@ -127,10 +133,14 @@ impl Device {
     /// # Errors
     /// [`Error::Acl`] if the device has no more streams or refuses the priority.
     pub fn stream_with(&self, options: StreamOptions) -> Result<Stream> {
-        let acl = self.bind()?;
         let flags = if options.fast { sys::ACL_STREAM_FAST_LAUNCH | sys::ACL_STREAM_FAST_SYNC } else { 0 };
+        self.stream_made_by(|acl| acl.create_stream(options.priority, flags))
+    }
+
+    fn stream_made_by(&self, make: impl FnOnce(&Acl) -> Result<sys::aclrtStream>) -> Result<Stream> {
+        let acl = self.bind()?;
         let fence = acl.create_event(sys::ACL_EVENT_SYNC)?;
-        let stream = match acl.create_stream(options.priority, flags) {
+        let stream = match make(acl) {
             Ok(stream) => stream,
             Err(error) => {
                 // SAFETY: the event was just made.
@@ -257,7 +267,19 @@ impl Stream {
     }
 
     /// Begins a capture, when no other thread is queueing work.
-    pub(crate) fn begin_capture(&self, call: &'static str) -> Result<()> {
+    pub(crate) fn begin_capture(&self, call: &'static str, mode: CaptureMode) -> Result<()> {
+        // SAFETY: `begin_recording` hands over the live stream.
+        self.begin_recording(call, |acl, stream| unsafe { acl.capture_begin(stream, mode.to_acl()) })?;
+        self.device.capture_begins();
+        Ok(())
+    }
+
+    /// Begins to record what work touches, from the moment when `begin` has made the library keep the work back.
+    pub(crate) fn begin_recording(
+        &self,
+        call: &'static str,
+        begin: impl FnOnce(&Acl, sys::aclrtStream) -> Result<()>,
+    ) -> Result<()> {
         let acl = self.device.bind()?;
         let mut recording = self.core.recording.write();
         let handle = self.core.handle.read();
@@ -267,21 +289,74 @@ impl Stream {
         // Streams that wait for this one during the capture wait for this record.
         // SAFETY: stream and fence are alive while the lock is held.
         unsafe { acl.record_event(*handles.fence.lock(), handles.stream) }?;
-        // SAFETY: as above.
-        unsafe { acl.capture_begin(handles.stream) }?;
+        begin(acl, handles.stream)?;
         *recording = Some(Mutex::default());
         Ok(())
     }
 
     /// Ends a capture: the graph and the memory that it needs.
     pub(crate) fn end_capture(&self) -> Result<(sys::aclmdlRI, Recording)> {
+        self.device.capture_ends();
+        // SAFETY: `end_recording` hands over the live stream.
+        let (recorded, graph) =
+            self.end_recording("Stream::capture", |acl, stream| unsafe { acl.capture_end(stream) })?;
+        Ok((graph?, recorded))
+    }
+
+    /// Ends what [`begin_recording`](Self::begin_recording) began: what was recorded, and what `end` answers.
+    pub(crate) fn end_recording<R>(
+        &self,
+        call: &'static str,
+        end: impl FnOnce(&Acl, sys::aclrtStream) -> R,
+    ) -> Result<(Recording, R)> {
         let acl = self.device.bind()?;
+        // Dropped after the locks, should it be dropped here.
+        let recorded;
         let mut recording = self.core.recording.write();
-        let recorded = recording.take().map(Mutex::into_inner).unwrap_or_default();
+        recorded = recording.take().map(Mutex::into_inner).unwrap_or_default();
         let handle = self.core.handle.read();
-        let Some(handles) = &*handle else { return Err(Error::Capturing { call: "Stream::capture" }) };
-        // SAFETY: the stream is alive while the lock is held.
-        Ok((unsafe { acl.capture_end(handles.stream) }?, recorded))
+        let Some(handles) = &*handle else { return Err(Error::Capturing { call }) };
+        let ended = end(acl, handles.stream);
+        Ok((recorded, ended))
+    }
+
+    /// Destroys the stream without waiting for its work (`aclrtDestroyStreamForce`).
+    ///
+    /// What is queued is dropped, as by [`abort`](Self::abort), and the task that is running may go on for a while.
+    /// A thread that waits for the stream's work is waited for.
+    ///
+    /// ```
+    /// use ascendcl::{Backend, Runtime};
+    /// let device = Runtime::with_backend(Backend::Sim)?.device(0)?;
+    /// let stream = device.stream()?;
+    /// // SAFETY: the stream has no work.
+    /// unsafe { stream.destroy_force() }?;
+    /// # Ok::<(), ascendcl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Acl`] from the library; the stream is dropped as usual then.
+    ///
+    /// # Safety
+    /// As [`abort`](Self::abort), and moreover: the stream counts as done, while its running task may still touch memory. So
+    /// nothing touches the memory that the stream's work touched, and no buffer gets it from a pool, until the device has
+    /// been [synchronised](Device::synchronize).
+    pub unsafe fn destroy_force(self) -> Result<()> {
+        let acl = Arc::clone(self.device.bind()?);
+        let mut handle = self.core.handle.write();
+        let Some(Handles { stream, fence }) = &*handle else { return Ok(()) };
+        if let Some(pump) = self.core.pump.lock().take() {
+            // SAFETY: the stream is alive and subscribed to this pump.
+            if let Err(error) = unsafe { pump.unsubscribe(&acl, *stream) } {
+                tracing::warn!(stream = self.id, %error, "unsubscribing the stream from its callbacks");
+            }
+        }
+        // SAFETY: nobody else uses the stream, as the lock is held for writing. The caller vouches for the memory.
+        unsafe { acl.destroy_stream_force(*stream) }?;
+        let fence = *fence.lock();
+        *handle = None;
+        // SAFETY: the fence went with its stream; waits that are queued keep what they need.
+        unsafe { acl.destroy_event(fence) }
     }
 
     fn close(&mut self) -> Result<()> {

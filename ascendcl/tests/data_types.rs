@@ -1,21 +1,19 @@
 //! Element types against the library's own answers.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use ascendcl::sys::Library;
-use ascendcl::{DataType, Element};
+use ascendcl::{Backend, DataType, Element, Runtime};
 use half::{bf16, f16};
 use proptest::prelude::*;
 
-fn library() -> Library {
-    // SAFETY: the simulator's functions have the signatures of their names.
-    unsafe { Library::from_resolver("sim", ascendcl_sim::resolve) }
+fn library() -> Runtime {
+    Runtime::with_backend(Backend::Sim).unwrap()
 }
 
 #[test]
 fn sizes_are_those_of_the_library() {
-    fn check<T: Element>(library: &Library) {
+    fn check<T: Element>(library: &Runtime) {
         let data_type: DataType = T::DATA_TYPE;
-        // SAFETY: takes a number.
-        let size = unsafe { library.aclDataTypeSize(data_type.to_acl()) }.unwrap();
+        let size = library.data_type_size(data_type).unwrap();
         assert_eq!((size, data_type.size()), (size_of::<T>(), size_of::<T>()), "{data_type:?}");
     }
     let library = library();
@@ -38,8 +36,7 @@ fn every_half_is_the_same_number_for_the_library() {
     let library = library();
     for bits in 0..=u16::MAX {
         let ours = f16::from_bits(bits).to_f32();
-        // SAFETY: takes a number.
-        let theirs = unsafe { library.aclFloat16ToFloat(bits) }.unwrap();
+        let theirs = library.half_to_float(f16::from_bits(bits)).unwrap();
         assert!(ours.to_bits() == theirs.to_bits() || ours.is_nan() && theirs.is_nan(), "{bits:#06x}");
     }
 }
@@ -53,8 +50,7 @@ proptest! {
         // Any float, and one whose magnitude is near those of halves.
         for bits in [bits, bits & 0x807f_ffff | exponent << 23] {
             let float = f32::from_bits(bits);
-            // SAFETY: takes a number.
-            let theirs = f16::from_bits(unsafe { library.aclFloatToFloat16(float) }.unwrap());
+            let theirs = library.float_to_half(float).unwrap();
             let ours = f16::from_f32(float);
             prop_assert!(ours.to_bits() == theirs.to_bits() || ours.is_nan() && theirs.is_nan(), "{float}");
         }

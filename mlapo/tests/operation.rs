@@ -191,7 +191,7 @@ fn weights_and_configuration_are_checked_by_name() {
     let message = |change: fn(&mut Weights)| {
         let mut weights = Weights::random(&config, 1);
         change(&mut weights);
-        Mlapo::new(config.clone(), &weights, Backend::Auto).unwrap_err().to_string()
+        Mlapo::new(&stream(), config.clone(), &weights, Backend::Auto).unwrap_err().to_string()
     };
     assert_eq!(
         message(|w| w.down.weight.truncate(5119)),
@@ -302,7 +302,7 @@ proptest! {
     ) {
         let stream = stream();
         let weights = Weights::random(&config, seed);
-        let mut operation = Mlapo::new(config.clone(), &weights, backend).unwrap();
+        let mut operation = Mlapo::new(&stream, config.clone(), &weights, backend).unwrap();
         let n = slots.len();
         let random = |shape: [usize; 2]| {
             let bytes: Vec<u16> = (0..shape[0] * shape[1]).map(|i| (seed as usize).wrapping_mul(i * 31 + 7) as u16).collect();

@@ -1,7 +1,7 @@
 //! Events: marks in streams, to wait for or to time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use ascendcl_sys::{ACL_EVENT_SYNC, ACL_EVENT_TIME_LINE};
@@ -34,6 +34,10 @@ pub(crate) struct Event {
     /// Tasks that wait for it and have not finished.
     pub waits: AtomicUsize,
     pub last: Mutex<Last>,
+    /// Whether it is recorded across the border of graphs, as the first record was.
+    recorded: OnceLock<bool>,
+    /// Whether it is waited for across the border of graphs, as by the first wait.
+    awaited: OnceLock<bool>,
 }
 
 /// What an event was last recorded as.
@@ -65,7 +69,38 @@ impl Event {
             flags,
             waits: AtomicUsize::new(0),
             last: Mutex::default(),
+            recorded: OnceLock::new(),
+            awaited: OnceLock::new(),
         }))
+    }
+
+    /// Refuses a record that is not of the kind of the first one.
+    pub(crate) fn settle_record(&self, external: bool) -> Result {
+        self.settle(&self.recorded, external, "recorded")
+    }
+
+    /// Refuses a wait that is not of the kind of the first one.
+    pub(crate) fn settle_wait(&self, external: bool) -> Result {
+        self.settle(&self.awaited, external, "waited for")
+    }
+
+    fn settle(&self, kind: &OnceLock<bool>, external: bool, done: &str) -> Result {
+        if external && (self.maker != Maker::Extended || self.flags != ACL_EVENT_SYNC) {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "event {} cannot be {done} across the border of a graph: that takes aclrtCreateEventExWithFlag with \
+                 ACL_EVENT_SYNC alone",
+                self.id
+            ));
+        }
+        if *kind.get_or_init(|| external) != external {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "event {} is {done} both across the border of a graph and not",
+                self.id
+            ));
+        }
+        Ok(())
     }
 
     pub(crate) fn orders(&self) -> bool {

@@ -15,9 +15,10 @@ use ascendcl_sys::{
     ACL_MODEL_RI_CAPTURE_MODE_GLOBAL, ACL_MODEL_RI_CAPTURE_MODE_RELAXED,
     ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL, aclmdlRICaptureMode,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result, misuse};
+use crate::event::Event;
 use crate::handle::{Handle, Kind};
 use crate::stream::Stream;
 use crate::task::Task;
@@ -41,6 +42,10 @@ struct State {
     /// Why the capture is good for nothing any more.
     invalid: Option<String>,
     branches: HashMap<i32, Branch>,
+    /// The tasks of the groups that are not ended yet, by the streams that they were begun on.
+    open_groups: HashMap<i32, Vec<usize>>,
+    /// Events that are recorded or waited for across the border of the graph.
+    external: Vec<u32>,
 }
 
 /// A stream whose work goes to a capture.
@@ -191,6 +196,12 @@ impl Capture {
                 "the capture was invalidated: {reason}"
             ));
         }
+        if let Some(stream) = state.open_groups.keys().next() {
+            return Err(misuse!(
+                ACL_ERROR_RT_STREAM_CAPTURE_INVALIDATED,
+                "a task group was begun on stream {stream} and not ended"
+            ));
+        }
         if let Some(unjoined) = unjoined {
             return Err(misuse!(
                 ACL_ERROR_RT_STREAM_UNJOINED,
@@ -202,7 +213,7 @@ impl Capture {
             handle: capture.graph,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             device: capture.device,
-            nodes: state.nodes,
+            nodes: RwLock::new(state.nodes),
             pending: AtomicUsize::new(0),
             turn: Mutex::new(()),
         }))
@@ -234,10 +245,55 @@ impl Capture {
     }
 
     pub(crate) fn append(&self, stream: i32, task: Task) -> Result {
-        self.branch(stream, |nodes, branch| {
+        if let Some(group) = self.state.lock().open_groups.get(&stream) {
+            refuse_in_group(&task, group.len())?;
+        }
+        let index = self.branch(stream, |nodes, branch| {
             nodes.push(Node { stream, task });
             branch.length += 1;
-        })
+            nodes.len() - 1
+        })?;
+        if let Some(group) = self.state.lock().open_groups.get_mut(&stream) {
+            group.push(index);
+        }
+        Ok(())
+    }
+
+    /// As [`Self::append`], for a task that uses an event across the border of the graph.
+    pub(crate) fn append_external(&self, stream: i32, event: &Event, task: Task) -> Result {
+        let mut state = self.state.lock();
+        if state.external.contains(&event.id) {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "event {} is recorded or waited for in the graph already",
+                event.id
+            ));
+        }
+        state.external.push(event.id);
+        drop(state);
+        self.append(stream, task)
+    }
+
+    /// Begins a group of tasks of a stream.
+    pub(crate) fn begin_group(&self, stream: i32) -> Result {
+        let mut state = self.state.lock();
+        if state.open_groups.contains_key(&stream) {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "a task group was begun on stream {stream} and not ended"
+            ));
+        }
+        state.open_groups.insert(stream, Vec::new());
+        Ok(())
+    }
+
+    /// Ends a group.
+    pub(crate) fn end_group(&self, stream: i32) -> Result<Arc<TaskGroup>> {
+        let mut state = self.state.lock();
+        let nodes = state.open_groups.remove(&stream).ok_or_else(|| {
+            misuse!(ACL_ERROR_RT_PARAM_INVALID, "no task group was begun on stream {stream}")
+        })?;
+        Ok(Arc::new(TaskGroup { handle: Handle::new(Kind::TaskGroup), graph: self.graph, nodes }))
     }
 
     /// Marks the end of what a stream has captured.
@@ -283,7 +339,7 @@ impl Capture {
 
     fn branch<T>(&self, stream: i32, change: impl FnOnce(&mut Vec<Node>, &mut Branch) -> T) -> Result<T> {
         let mut state = self.state.lock();
-        let State { nodes, invalid, branches } = &mut *state;
+        let State { nodes, invalid, branches, .. } = &mut *state;
         if let Some(reason) = invalid {
             return Err(misuse!(
                 ACL_ERROR_RT_STREAM_CAPTURE_INVALIDATED,
@@ -319,12 +375,80 @@ pub(crate) fn close_captures(device: i32) {
     }
 }
 
+/// Tasks of a graph that can be replaced.
+pub(crate) struct TaskGroup {
+    pub handle: Handle,
+    /// The graph that they are part of.
+    pub graph: Handle,
+    /// Their places in it.
+    nodes: Vec<usize>,
+}
+
+/// Tasks that are to replace those of a group.
+pub(crate) struct Update {
+    pub graph: Arc<Graph>,
+    pub group: Arc<TaskGroup>,
+    tasks: Vec<Task>,
+}
+
+impl Update {
+    pub(crate) fn new(graph: Arc<Graph>, group: Arc<TaskGroup>) -> Self {
+        Self { graph, group, tasks: Vec::new() }
+    }
+
+    pub(crate) fn append(&mut self, task: Task) -> Result {
+        refuse_in_group(&task, self.tasks.len())?;
+        self.tasks.push(task);
+        Ok(())
+    }
+
+    /// The task that replaces the tasks, of which there must be as many as before, of the same kinds.
+    pub(crate) fn finish(self) -> Result<Task> {
+        let Self { graph, group, tasks } = self;
+        let old: Vec<_> = {
+            let nodes = graph.nodes.read();
+            group.nodes.iter().filter_map(|&index| nodes.get(index)).map(|node| node.task.name()).collect()
+        };
+        let new: Vec<_> = tasks.iter().map(Task::name).collect();
+        if old != new {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "the tasks of a group of graph {} are {old:?}, and cannot be replaced by {new:?}",
+                graph.id
+            ));
+        }
+        Ok(Task::other("TASK_UPDATE", move |_| {
+            // Not while the graph runs.
+            let _turn = graph.turn.lock();
+            let mut nodes = graph.nodes.write();
+            for (&index, task) in group.nodes.iter().zip(&tasks) {
+                if let Some(node) = nodes.get_mut(index) {
+                    node.task = task.clone();
+                }
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// Groups are of calls of operators: of what is no copy, fill, event or callback.
+fn refuse_in_group(task: &Task, index: usize) -> Result {
+    match task {
+        Task::Other { .. } => Ok(()),
+        _ => Err(misuse!(
+            ACL_ERROR_RT_TASK_TYPE_NOT_SUPPORT,
+            "task {index} of the group is {}, and groups are of operators only",
+            task.name()
+        )),
+    }
+}
+
 /// Captured work.
 pub(crate) struct Graph {
     pub handle: Handle,
     pub id: u32,
     pub device: i32,
-    nodes: Vec<Node>,
+    nodes: RwLock<Vec<Node>>,
     /// How often it is queued or running.
     pub pending: AtomicUsize,
     /// A graph runs once at a time.
@@ -336,7 +460,7 @@ static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 impl Graph {
     pub(crate) fn run(&self, stream: &Stream) -> Result {
         let turn = self.turn.lock();
-        let result = self.nodes.iter().try_for_each(|node| node.task.run(stream));
+        let result = self.nodes.read().iter().try_for_each(|node| node.task.run(stream));
         drop(turn);
         self.pending.fetch_sub(1, Ordering::AcqRel);
         result
@@ -344,8 +468,9 @@ impl Graph {
 
     /// One line for each task.
     pub(crate) fn describe(&self) -> String {
-        let mut text = format!("graph {} on device {}, {} tasks", self.id, self.device, self.nodes.len());
-        for (index, Node { stream, task }) in self.nodes.iter().enumerate() {
+        let nodes = self.nodes.read();
+        let mut text = format!("graph {} on device {}, {} tasks", self.id, self.device, nodes.len());
+        for (index, Node { stream, task }) in nodes.iter().enumerate() {
             let _ = write!(text, "\n  task {index}, stream {stream}: {}", task.name());
         }
         text
@@ -353,8 +478,8 @@ impl Graph {
 
     /// The tasks as events of the trace viewer of Chromium, one unit of time each.
     pub(crate) fn trace(&self) -> String {
-        let events: Vec<String> = self
-            .nodes
+        let nodes = self.nodes.read();
+        let events: Vec<String> = nodes
             .iter()
             .enumerate()
             .map(|(index, Node { stream, task })| {

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Event = 0x53,
     Graph = 0x54,
     Notify = 0x55,
+    MemPool = 0x56,
+    TaskGroup = 0x57,
 }
 
 // Upper bits for which no address is canonical, so that a dereferenced handle faults.
@@ -35,13 +37,15 @@ impl Kind {
             Self::Event => "event",
             Self::Graph => "graph",
             Self::Notify => "notify",
+            Self::MemPool => "memory pool",
+            Self::TaskGroup => "task group",
         }
     }
 
     fn of(handle: usize) -> Option<Self> {
-        [Self::Context, Self::Stream, Self::Event, Self::Graph, Self::Notify]
-            .into_iter()
-            .find(|&kind| kind as usize == handle >> SHIFT)
+        let kinds = [Self::Context, Self::Stream, Self::Event, Self::Graph, Self::Notify];
+        let mut kinds = kinds.into_iter().chain([Self::MemPool, Self::TaskGroup]);
+        kinds.find(|&kind| kind as usize == handle >> SHIFT)
     }
 }
 

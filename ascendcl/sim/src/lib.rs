@@ -21,8 +21,11 @@
 //!   was never recorded is complete.
 //! * **Copies** of page-locked memory are asynchronous, copies of pageable memory block, synchronous copies
 //!   wait for no stream; freeing waits for nothing.
+//! * **Memory pools** of streams (SOMA) lend memory that the stream has freed itself, that is free, or that another
+//!   stream will have freed, for which the stream waits then. Orders by events are not followed.
 //! * **Callbacks** by threads of the program or of the runtime, and **graphs** that are captured and
-//!   replayed. A graph runs its tasks one by one, in the order of their capture.
+//!   replayed. A graph runs its tasks one by one, in the order of their capture. The tasks of a group, which are calls of
+//!   operators, can be replaced.
 //!
 //! What is not simulated returns `ACL_ERROR_API_NOT_SUPPORT` and writes its name to the log; it never
 //! succeeds.
@@ -84,11 +87,13 @@ mod device;
 mod error;
 mod event;
 mod exception;
+pub mod executor;
 pub mod fault;
 mod graph;
 mod handle;
 mod host_memory;
 pub mod kernel;
+mod mem_pool;
 mod memory;
 mod notify;
 mod object;

@@ -45,6 +45,24 @@ pub(crate) struct Allocation {
     /// What it takes, in whole pages.
     taken: usize,
     pub page: Page,
+    holder: Holder,
+}
+
+/// Who has an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    Program,
+    /// A memory pool, which has lent it to the program, or not.
+    Pool {
+        lent: bool,
+    },
+}
+
+impl Allocation {
+    /// Whether it is a memory pool's.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.holder != Holder::Program
+    }
 }
 
 /// A range of an allocation that a task will touch.
@@ -102,6 +120,21 @@ impl DeviceMemory {
     /// Allocates by first fit; the address is that of a page, hence aligned to 64 and 512 bytes as
     /// documented.
     pub(crate) fn allocate(&self, size: usize, padding: usize, page: Page) -> Result<usize> {
+        Ok(self.allocate_for(Holder::Program, size, padding, page)?.0)
+    }
+
+    /// Allocates for a memory pool that lends it at once. Answers also how much it takes.
+    pub(crate) fn allocate_pooled(&self, size: usize, padding: usize, page: Page) -> Result<(usize, usize)> {
+        self.allocate_for(Holder::Pool { lent: true }, size, padding, page)
+    }
+
+    fn allocate_for(
+        &self,
+        holder: Holder,
+        size: usize,
+        padding: usize,
+        page: Page,
+    ) -> Result<(usize, usize)> {
         let mapping = self.mapping()?;
         let taken = size
             .checked_next_multiple_of(32)
@@ -112,10 +145,19 @@ impl DeviceMemory {
         let mut ranges = self.ranges.lock();
         let offset = ranges.take(taken, page.bytes()).ok_or_else(|| self.exhausted(size))?;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        ranges.live.insert(offset, Allocation { id, offset, size, taken, page });
+        ranges.live.insert(offset, Allocation { id, offset, size, taken, page, holder });
         ranges.used += taken;
         ranges.peak = ranges.peak.max(ranges.used);
-        Ok(mapping.address(offset))
+        Ok((mapping.address(offset), taken))
+    }
+
+    /// A memory pool lends an allocation of its own for so many bytes, or has it back.
+    pub(crate) fn lend(&self, address: usize, size: Option<usize>) {
+        let Some(offset) = self.offset(address) else { return };
+        if let Some(allocation) = self.ranges.lock().live.get_mut(&offset) {
+            allocation.holder = Holder::Pool { lent: size.is_some() };
+            allocation.size = size.unwrap_or(allocation.size);
+        }
     }
 
     fn exhausted(&self, size: usize) -> crate::error::Error {
@@ -128,6 +170,18 @@ impl DeviceMemory {
 
     /// Frees the allocation that starts at an address, at once and whatever still uses it.
     pub(crate) fn free(&self, address: usize) -> Result {
+        let offset = self.offset(address);
+        if offset.and_then(|offset| self.allocation_at(offset)).is_some_and(|found| found.is_pooled()) {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "{address:#x} is memory of a memory pool; aclrtMemPoolFreeAsync frees it"
+            ));
+        }
+        self.free_pooled(address)
+    }
+
+    /// As [`Self::free`], for any memory.
+    pub(crate) fn free_pooled(&self, address: usize) -> Result {
         let mapping = self.mapping()?;
         let offset = mapping.offset(address).ok_or_else(|| {
             misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} is not an address of this device's memory")
@@ -151,7 +205,7 @@ impl DeviceMemory {
         let leaks = self.allocations();
         for (address, _) in &leaks {
             // Another thread may have freed it just now.
-            let _ = self.free(*address);
+            let _ = self.free_pooled(*address);
         }
         leaks
     }
@@ -193,6 +247,9 @@ impl DeviceMemory {
         })?;
         let ranges = self.ranges.lock();
         let Some(allocation) = ranges.around(offset) else { return Err(ranges.explain(offset, address)) };
+        if allocation.holder == (Holder::Pool { lent: false }) {
+            return Err(misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} was freed to its memory pool"));
+        }
         let left = allocation.size.saturating_sub(offset - allocation.offset);
         if length > left {
             return Err(misuse!(

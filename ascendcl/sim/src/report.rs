@@ -56,6 +56,8 @@ pub enum Resource {
     Graph(u32),
     /// A notify, by its id.
     Notify(u32),
+    /// A memory pool, by its id.
+    MemPool(u32),
 }
 
 /// A broken rule.
@@ -115,6 +117,7 @@ impl fmt::Display for Resource {
             Self::Event(id) => write!(f, "event {id}"),
             Self::Graph(id) => write!(f, "graph {id}"),
             Self::Notify(id) => write!(f, "notify {id}"),
+            Self::MemPool(id) => write!(f, "memory pool {id}"),
         }
     }
 }

@@ -12,9 +12,10 @@ use crate::device::Device;
 use crate::error::{Result, failure, misuse};
 use crate::event::Event;
 use crate::fault;
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, TaskGroup};
 use crate::handle::{Kind, Registry};
 use crate::host_memory::HostMemory;
+use crate::mem_pool::MemPool;
 use crate::notify::Notify;
 use crate::report::{self, Leak, Resource};
 use crate::stream::Stream;
@@ -27,6 +28,8 @@ pub(crate) struct Simulator {
     pub streams: Registry<Stream>,
     pub events: Registry<Event>,
     pub graphs: Registry<Graph>,
+    pub task_groups: Registry<TaskGroup>,
+    pub mem_pools: Registry<MemPool>,
     pub notifies: Registry<Notify>,
     pub host_memory: HostMemory,
     pub subscriptions: Subscriptions,
@@ -80,6 +83,8 @@ pub(crate) fn start() -> Result {
         streams: Registry::new(Kind::Stream),
         events: Registry::new(Kind::Event),
         graphs: Registry::new(Kind::Graph),
+        task_groups: Registry::new(Kind::TaskGroup),
+        mem_pools: Registry::new(Kind::MemPool),
         notifies: Registry::new(Kind::Notify),
         host_memory: HostMemory::default(),
         subscriptions: Subscriptions::default(),
@@ -181,6 +186,21 @@ impl Simulator {
         self.subscriptions.forget(stream);
     }
 
+    /// Ends a graph and its task groups.
+    pub(crate) fn end_graph(&self, graph: &Graph) {
+        for group in self.task_groups.all().iter().filter(|group| group.graph == graph.handle) {
+            let _ = self.task_groups.remove(group.handle.pointer());
+        }
+        // A graph that another thread ends meanwhile is gone as well.
+        let _ = self.graphs.remove(graph.handle.pointer());
+    }
+
+    /// Lets the memory pools of a device give back what is free, as they do when a stream was waited for.
+    pub(crate) fn release_free_memory(&self, device: i32) -> Result {
+        let pools = self.mem_pools.all();
+        pools.iter().filter(|pool| pool.device.id == device).try_for_each(|pool| pool.release())
+    }
+
     /// What is alive on a device, or on all.
     pub(crate) fn alive(&self, device: Option<i32>) -> Vec<Leak> {
         let mut leaks = Vec::new();
@@ -191,6 +211,9 @@ impl Simulator {
         };
         for owner in &self.devices {
             for (address, allocation) in owner.memory.allocations() {
+                if allocation.is_pooled() {
+                    continue;
+                }
                 add(owner.id, Resource::DeviceMemory { address, size: allocation.size });
             }
         }
@@ -208,6 +231,9 @@ impl Simulator {
         }
         for graph in self.graphs.all() {
             add(graph.device, Resource::Graph(graph.id));
+        }
+        for pool in self.mem_pools.all() {
+            add(pool.device.id, Resource::MemPool(pool.id));
         }
         for notify in self.notifies.all() {
             add(notify.device.id, Resource::Notify(notify.id));
@@ -232,7 +258,10 @@ impl Simulator {
             let _ = self.events.remove(event.handle.pointer());
         }
         for graph in self.graphs.all().iter().filter(|graph| graph.device == id) {
-            let _ = self.graphs.remove(graph.handle.pointer());
+            self.end_graph(graph);
+        }
+        for pool in self.mem_pools.all().iter().filter(|pool| pool.device.id == id) {
+            let _ = self.mem_pools.remove(pool.handle.pointer());
         }
         for notify in self.notifies.all().iter().filter(|notify| notify.device.id == id) {
             let _ = self.notifies.remove(notify.handle.pointer());

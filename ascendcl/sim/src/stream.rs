@@ -18,7 +18,7 @@ use crate::error::{Error, Result, failure, misuse};
 use crate::event::{Event, Last};
 use crate::exception;
 use crate::fault;
-use crate::graph::Capture;
+use crate::graph::{Capture, Update};
 use crate::handle::{Handle, Kind};
 use crate::report;
 use crate::signal::{Outcome, Signal};
@@ -78,6 +78,8 @@ struct Queue {
     error: Option<Error>,
     has_failure_mode: bool,
     capture: Option<Arc<Capture>>,
+    /// Tasks that are to be part of a graph.
+    update: Option<Update>,
 }
 
 /// How a program creates a stream.
@@ -162,7 +164,41 @@ impl Stream {
         self.push(&mut queue, task)
     }
 
+    /// Lets the tasks that follow replace those of a group.
+    pub(crate) fn begin_update(&self, update: Update) -> Result {
+        let mut queue = self.queue.lock();
+        if queue.capture.is_some() {
+            return Err(misuse!(
+                ACL_ERROR_RT_STREAM_CAPTURED,
+                "the work of stream {} is being captured, and cannot update a graph",
+                self.id
+            ));
+        }
+        if queue.update.is_some() {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "an update was begun on stream {} and not ended",
+                self.id
+            ));
+        }
+        queue.update = Some(update);
+        Ok(())
+    }
+
+    /// Queues the update.
+    pub(crate) fn end_update(self: &Arc<Self>) -> Result {
+        let mut queue = self.queue.lock();
+        let update = queue.update.take().ok_or_else(|| {
+            misuse!(ACL_ERROR_RT_PARAM_INVALID, "no update was begun on stream {}", self.id)
+        })?;
+        self.push(&mut queue, update.finish()?).map(drop)
+    }
+
     fn push(self: &Arc<Self>, queue: &mut MutexGuard<'_, Queue>, task: Task) -> Result<u64> {
+        if let Some(update) = &mut queue.update {
+            update.append(task)?;
+            return Ok(0);
+        }
         if queue.closed {
             return Err(misuse!(ACL_ERROR_RT_INVALID_HANDLE, "stream {} was destroyed", self.id));
         }
@@ -318,7 +354,8 @@ impl Stream {
         let mut queue = self.queue.lock();
         if let Some(capture) = &queue.capture {
             if external {
-                return capture.append(self.id, Task::RecordExternal(Arc::clone(event)));
+                let task = Task::RecordExternal(Arc::clone(event));
+                return capture.append_external(self.id, event, task);
             }
             let mark = capture.record(self.id, capture)?;
             *event.last.lock() = Last::Capture(mark);
@@ -351,7 +388,7 @@ impl Stream {
                     "ACL_EVENT_WAIT_EXTERNAL is for streams whose work is being captured"
                 ));
             };
-            return capture.append(self.id, Task::WaitExternal(Arc::clone(event)));
+            return capture.append_external(self.id, event, Task::WaitExternal(Arc::clone(event)));
         }
         let last = event.last.lock().clone();
         if let Some(capture) = &queue.capture {

@@ -343,6 +343,69 @@ fn external_events_tie_a_graph_to_other_streams() {
 }
 
 #[test]
+fn an_event_is_external_once_in_a_graph_and_then_always() {
+    let _device = TestDevice::take();
+    let stream = stream();
+    let flag = ACL_EVENT_RECORD_EXTERNAL;
+    let timing = event_with(ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE);
+    let (once, plain) = (event_with(ACL_EVENT_SYNC), event_with(ACL_EVENT_SYNC));
+    ok!(aclrtRecordEvent(plain, stream));
+    begin(stream);
+    // Only events of one kind.
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtRecordEventWithFlag(timing, stream, flag));
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtRecordEventWithFlag(plain, stream, flag));
+    ok!(aclrtRecordEventWithFlag(once, stream, flag));
+    fails!(
+        ACL_ERROR_RT_PARAM_INVALID,
+        aclrtStreamWaitEventWithFlag(stream, once, 0, ACL_EVENT_WAIT_EXTERNAL)
+    );
+    end(stream);
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtRecordEvent(once, stream));
+}
+
+#[test]
+fn task_groups_are_begun_and_ended_in_a_capture() {
+    let _device = TestDevice::take();
+    let (stream, other) = (stream(), stream());
+    let (mut group, memory) = (aclrtTaskGrp::null(), malloc(8));
+    upload(memory, &[1, 0, 0, 0, 2, 0, 0, 0]);
+    let second = memory.wrapping_byte_add(4);
+    let add = |to, from, stream| {
+        let kind = ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM;
+        code!(aclrtReduceAsync(to, from, 4, kind, ACL_INT32, stream, std::ptr::null_mut()))
+    };
+    fails!(ACL_ERROR_RT_STREAM_NOT_CAPTURED, aclmdlRICaptureTaskGrpBegin(stream));
+    begin(stream);
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclmdlRICaptureTaskGrpEnd(stream, &mut group));
+    ok!(aclmdlRICaptureTaskGrpBegin(stream));
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclmdlRICaptureTaskGrpBegin(stream));
+    assert_eq!(memset(memory, 1, stream), ACL_ERROR_RT_TASK_TYPE_NOT_SUPPORT);
+    assert_eq!(add(memory, second.cast_const(), stream), ACL_SUCCESS);
+    ok!(aclmdlRICaptureTaskGrpEnd(stream, &mut group));
+    fails!(ACL_ERROR_RT_INVALID_HANDLE, aclmdlRICaptureTaskUpdateBegin(other, group));
+    let graph = end(stream);
+    ok!(aclmdlRIExecuteAsync(graph, stream));
+    ok!(aclrtSynchronizeStream(stream));
+    assert_eq!(download(memory, 8), [3, 0, 0, 0, 2, 0, 0, 0]);
+
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclmdlRICaptureTaskUpdateEnd(other));
+    ok!(aclmdlRICaptureTaskUpdateBegin(other, group));
+    assert_eq!(add(second, memory.cast_const(), other), ACL_SUCCESS);
+    assert_eq!(memset(memory, 1, other), ACL_ERROR_RT_TASK_TYPE_NOT_SUPPORT);
+    ok!(aclmdlRICaptureTaskUpdateEnd(other));
+    ok!(aclrtSynchronizeStream(other));
+    ok!(aclmdlRIExecuteAsync(graph, stream));
+    ok!(aclrtSynchronizeStream(stream));
+    assert_eq!(download(memory, 8), [3, 0, 0, 0, 5, 0, 0, 0]);
+    // As many tasks as there were.
+    ok!(aclmdlRICaptureTaskUpdateBegin(other, group));
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclmdlRICaptureTaskUpdateEnd(other));
+    // The group ends with its graph.
+    ok!(aclmdlRIDestroy(graph));
+    fails!(ACL_ERROR_RT_INVALID_HANDLE, aclmdlRICaptureTaskUpdateBegin(other, group));
+}
+
+#[test]
 fn memory_freed_after_the_capture_is_found_at_the_replay() {
     let _device = TestDevice::take();
     let stream = stream();

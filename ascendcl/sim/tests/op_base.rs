@@ -6,6 +6,7 @@ mod table;
 use std::ffi::c_void;
 use std::ptr;
 
+use ascendcl_sim::executor::{self, Operand};
 use ascendcl_sys::*;
 use table::library;
 
@@ -212,14 +213,40 @@ fn a_member_that_ended_before_its_list_is_an_error() {
 }
 
 #[test]
-fn executors_are_not_there_yet() {
+fn executors_are_run_once_unless_they_are_repeatable() {
     let acl = library();
-    let code = call!(acl.aclSetAclOpExecutorRepeatable(ptr::null_mut()));
-    assert_eq!(code, ACL_ERROR_API_NOT_SUPPORT);
-    let made = tensor(&acl, &[1], 0);
-    let code = call!(acl.aclSetTensorAddr(ptr::null_mut(), 0, made, ptr::null_mut()));
-    assert_eq!(code, ACL_ERROR_API_NOT_SUPPORT);
-    assert_eq!(call!(acl.aclDestroyTensor(made)), ACL_SUCCESS);
+    let [a, b] = [0x1000, 0x2000].map(|address| tensor(&acl, &[1], address));
+    let make = || executor::make(&[Operand::Tensor(a)], &[Operand::Tensor(b)]).unwrap();
+    let once = make();
+    assert_eq!(executor::run(once), Some(vec![vec![0x1000], vec![0x2000]]));
+    assert_eq!(executor::run(once), None);
+    assert_eq!(call!(acl.aclDestroyAclOpExecutor(once)), INVALID);
+
+    let again = make();
+    let address: *mut c_void = ptr::without_provenance_mut(0x3000);
+    assert_eq!(call!(acl.aclSetAclOpExecutorRepeatable(again)), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclSetOutputTensorAddr(again, 0, b, address)), ACL_SUCCESS);
+    assert_eq!(executor::run(again), Some(vec![vec![0x1000], vec![0x3000]]));
+    // Both spellings of each function are there.
+    assert_eq!(call!(acl.AclSetTensorAddr(again, 0, a, address)), ACL_SUCCESS);
+    assert_eq!(executor::run(again), Some(vec![vec![0x3000], vec![0x3000]]));
+    for (code, expected) in [
+        (call!(acl.aclSetInputTensorAddr(again, 0, ptr::null_mut(), address)), NULL_POINTER),
+        (call!(acl.aclSetInputTensorAddr(again, 0, a, ptr::null_mut())), NULL_POINTER),
+        (call!(acl.aclSetInputTensorAddr(ptr::null_mut(), 0, a, address)), NULL_POINTER),
+        (call!(acl.aclSetInputTensorAddr(again, 1, a, address)), INVALID),
+        (call!(acl.aclSetInputTensorAddr(again, 0, b, address)), INVALID),
+        (call!(acl.aclSetDynamicInputTensorAddr(again, 0, 0, ptr::null_mut(), address)), NULL_POINTER),
+        (call!(acl.aclSetAclOpExecutorRepeatable(once)), INVALID),
+    ] {
+        assert_eq!(code, expected);
+    }
+    assert_eq!(call!(acl.aclDestroyAclOpExecutor(again)), ACL_SUCCESS);
+    assert_eq!(executor::run(again), None);
+    for made in [a, b] {
+        assert_eq!(call!(acl.aclDestroyTensor(made)), ACL_SUCCESS);
+    }
+    assert_eq!(executor::make(&[Operand::Tensor(a)], &[]), None, "it is not alive");
 }
 
 #[test]

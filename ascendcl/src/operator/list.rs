@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 
 /// A list of tensors for an operator (`aclTensorList`), which owns them and borrows their memory.
 pub struct TensorList<'t> {
-    owned: Owned<sys::aclTensorList>,
+    pub(super) owned: Owned<sys::aclTensorList>,
     tensors: PhantomData<&'t Tensor>,
 }
 

@@ -1,9 +1,8 @@
-//! What `aclnn` operators are called with.
-//!
-//! The getters of shapes and strides (`aclGetViewShape`, `aclGetViewStrides`, `aclGetStorageShape`) are not wrapped: they
-//! allocate their answer with C++'s `new[]`, which only C++ can free. A tensor's description is at hand here anyway.
+//! What `aclnn` operators are called with, and their executors.
 
 mod array;
+mod dump;
+mod executor;
 mod list;
 mod scalar;
 mod tensor;
@@ -16,6 +15,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use self::array::{BoolArray, FloatArray, IntArray};
+pub use self::executor::{Executor, OperandIndex};
 pub use self::list::{ScalarList, TensorList};
 pub use self::scalar::OpScalar;
 pub use self::tensor::{OpTensor, TensorView};

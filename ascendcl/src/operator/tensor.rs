@@ -42,14 +42,8 @@ impl Operators {
     /// [`Error::Acl`](crate::Error::Acl) from the library, [`Error::MissingSymbol`](crate::Error::MissingSymbol) if it is
     /// not installed.
     pub fn tensor<'t>(&self, tensor: &'t Tensor) -> Result<OpTensor<'t>> {
-        let desc = tensor.desc();
-        let layout = Layout {
-            view: numbers("tensor's shape", desc.shape())?,
-            strides: numbers("tensor's strides", &contiguous(desc.shape())?)?,
-            offset: 0,
-            storage: numbers("tensor's storage shape", &desc.storage_shape())?,
-        };
-        // SAFETY: contiguous strides are as many as dimensions.
+        let layout = layout_of(tensor.desc(), None)?;
+        // SAFETY: the layout has as many strides as dimensions.
         unsafe { self.create(tensor, &layout) }
     }
 
@@ -71,15 +65,8 @@ impl Operators {
     /// [`Error::Shape`](crate::Error::Shape) if an element of the view is outside the tensor, if there are not as many
     /// strides as dimensions, or if the tensor's format is not [`Format::Nd`]; else as [`tensor`](Self::tensor).
     pub fn tensor_view<'t>(&self, tensor: &'t Tensor, view: TensorView<'_>) -> Result<OpTensor<'t>> {
-        let desc = tensor.desc();
-        view.check(desc)?;
-        let layout = Layout {
-            view: numbers("view's shape", view.shape)?,
-            strides: numbers("view's strides", view.strides)?,
-            offset: number("view's offset", view.offset)?,
-            storage: numbers("tensor's storage shape", &desc.storage_shape())?,
-        };
-        // SAFETY: the view was checked to have as many strides as dimensions.
+        let layout = layout_of(tensor.desc(), Some(view))?;
+        // SAFETY: the layout has as many strides as dimensions.
         unsafe { self.create(tensor, &layout) }
     }
 
@@ -110,6 +97,33 @@ impl<'t> OpTensor<'t> {
     pub fn offset(&self) -> Result<i64> {
         // SAFETY: the tensor is alive as long as `self`.
         unsafe { self.owned.acl().tensor_offset(self.owned.raw) }
+    }
+
+    /// Shape of the view, as the library has it (`aclGetViewShape`).
+    ///
+    /// # Errors
+    /// As [`offset`](Self::offset).
+    pub fn view_shape(&self) -> Result<Vec<i64>> {
+        // SAFETY: the tensor is alive as long as `self`.
+        unsafe { self.owned.acl().tensor_view_shape(self.owned.raw) }
+    }
+
+    /// From one element of the view to the next for each dimension, in elements (`aclGetViewStrides`).
+    ///
+    /// # Errors
+    /// As [`offset`](Self::offset).
+    pub fn view_strides(&self) -> Result<Vec<i64>> {
+        // SAFETY: the tensor is alive as long as `self`.
+        unsafe { self.owned.acl().tensor_strides(self.owned.raw) }
+    }
+
+    /// Shape of the storage, as the library has it (`aclGetStorageShape`).
+    ///
+    /// # Errors
+    /// As [`offset`](Self::offset).
+    pub fn storage_shape(&self) -> Result<Vec<i64>> {
+        // SAFETY: the tensor is alive as long as `self`.
+        unsafe { self.owned.acl().tensor_storage_shape(self.owned.raw) }
     }
 
     /// Storage format (`aclGetFormat`).
@@ -146,15 +160,51 @@ impl<'t> OpTensor<'t> {
     /// [`Error::Mismatch`](crate::Error::Mismatch) if it is on another device, [`Error::Acl`](crate::Error::Acl) from the
     /// library.
     pub fn set_tensor(&mut self, tensor: &'t Tensor) -> Result<()> {
+        self.check_alike(tensor)?;
+        let address = tensor.buffer().as_device_ptr();
+        // SAFETY: the tensor is alive as long as `self`.
+        unsafe { self.owned.acl().set_tensor_address(self.owned.raw, address) }?;
+        self.tensor = tensor;
+        Ok(())
+    }
+
+    /// Goes on as another tensor, all of it or a part (`aclInitTensor`).
+    ///
+    /// ```
+    /// use ascendcl::{Backend, Format, Operators, Runtime, TensorView};
+    /// let runtime = Runtime::with_backend(Backend::Sim)?;
+    /// let stream = runtime.device(0)?.stream()?;
+    /// let matrix = stream.tensor_from(&[0u8; 12], Format::Nd, &[3, 4])?;
+    /// let vector = stream.tensor_from(&[0.5f32; 8], Format::Nd, &[8])?;
+    /// let operators = Operators::new(&runtime)?;
+    /// let mut operand = operators.tensor(&matrix)?;
+    /// operand.describe(&vector, Some(TensorView { shape: &[4], strides: &[2], offset: 1 }))?;
+    /// assert_eq!((operand.view_shape()?, operand.view_strides()?), (vec![4], vec![2]));
+    /// # Ok::<(), ascendcl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Operators::tensor`] and [`Operators::tensor_view`].
+    pub fn describe(&mut self, tensor: &'t Tensor, view: Option<TensorView<'_>>) -> Result<()> {
+        let operators = &self.owned.operators;
+        operators.check_runtime("tensor", tensor.buffer().device().runtime())?;
+        let desc = tensor.desc();
+        let layout = layout_of(desc, view)?;
+        let address = tensor.buffer().as_device_ptr();
+        let (data_type, format) = (desc.dtype().to_acl(), desc.format().to_acl());
+        // SAFETY: the tensor is alive as long as `self`, and the layout has as many strides as dimensions.
+        unsafe { operators.acl()?.init_tensor(self.owned.raw, &layout, data_type, format, address) }?;
+        self.tensor = tensor;
+        Ok(())
+    }
+
+    /// Whether another tensor can take this one's place: on the same device, of the same type, format and shape.
+    pub(super) fn check_alike(&self, tensor: &Tensor) -> Result<()> {
         self.tensor.buffer().device().check_same("tensor", tensor.buffer().device())?;
         if tensor.desc() != self.tensor.desc() {
             let (expected, got) = (format!("{:?}", self.tensor.desc()), format!("{:?}", tensor.desc()));
             return Err(ShapeError::new("tensor", expected, got).into());
         }
-        let address = tensor.buffer().as_device_ptr();
-        // SAFETY: the tensor is alive as long as `self`.
-        unsafe { self.owned.acl().set_tensor_address(self.owned.raw, address) }?;
-        self.tensor = tensor;
         Ok(())
     }
 
@@ -195,6 +245,26 @@ impl TensorView<'_> {
         let expected = format!("within the {} elements of {:?}", desc.storage_len(), desc.shape());
         Err(ShapeError::new("view", expected, format!("{self:?}")).into())
     }
+}
+
+/// How a tensor lies in its storage: all of it, or a part, with as many strides as dimensions.
+fn layout_of(desc: &TensorDesc, view: Option<TensorView<'_>>) -> Result<Layout> {
+    let storage = numbers("tensor's storage shape", &desc.storage_shape())?;
+    let Some(view) = view else {
+        return Ok(Layout {
+            view: numbers("tensor's shape", desc.shape())?,
+            strides: numbers("tensor's strides", &contiguous(desc.shape())?)?,
+            offset: 0,
+            storage,
+        });
+    };
+    view.check(desc)?;
+    Ok(Layout {
+        view: numbers("view's shape", view.shape)?,
+        strides: numbers("view's strides", view.strides)?,
+        offset: number("view's offset", view.offset)?,
+        storage,
+    })
 }
 
 /// Strides of row-major storage.

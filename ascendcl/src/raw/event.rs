@@ -52,6 +52,15 @@ impl Acl {
         unsafe { call!(self, aclrtSynchronizeEventWithTimeout(event, timeout)) }
     }
 
+    /// `aclrtSynchronizeEvent`.
+    ///
+    /// # Safety
+    /// The event is alive.
+    pub(crate) unsafe fn synchronize_event_to_end(&self, event: sys::aclrtEvent) -> Result<()> {
+        // SAFETY: the caller's promise is the function's contract.
+        unsafe { call!(self, aclrtSynchronizeEvent(event)) }
+    }
+
     /// `aclrtEventElapsedTime`, in milliseconds.
     ///
     /// # Safety

@@ -6,14 +6,17 @@ use super::{Acl, call};
 use crate::error::Result;
 
 impl Acl {
-    /// `aclmdlRICaptureBegin` in relaxed mode: this crate itself refuses what must not be captured, on the stream that it
-    /// concerns, and other streams go on as they like.
+    /// `aclmdlRICaptureBegin`.
     ///
     /// # Safety
     /// The stream is alive.
-    pub(crate) unsafe fn capture_begin(&self, stream: sys::aclrtStream) -> Result<()> {
+    pub(crate) unsafe fn capture_begin(
+        &self,
+        stream: sys::aclrtStream,
+        mode: sys::aclmdlRICaptureMode,
+    ) -> Result<()> {
         // SAFETY: the caller's promise is the function's contract.
-        unsafe { call!(self, aclmdlRICaptureBegin(stream, sys::ACL_MODEL_RI_CAPTURE_MODE_RELAXED)) }
+        unsafe { call!(self, aclmdlRICaptureBegin(stream, mode)) }
     }
 
     /// `aclmdlRICaptureEnd`; the graph is null if the capture was spoilt.

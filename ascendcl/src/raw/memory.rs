@@ -17,7 +17,7 @@ pub(crate) enum CopyKind {
 }
 
 impl CopyKind {
-    fn to_acl(self) -> sys::aclrtMemcpyKind {
+    pub(crate) fn to_acl(self) -> sys::aclrtMemcpyKind {
         match self {
             Self::HostToDevice => sys::ACL_MEMCPY_HOST_TO_DEVICE,
             Self::DeviceToHost => sys::ACL_MEMCPY_DEVICE_TO_HOST,
@@ -123,6 +123,6 @@ impl Acl {
     }
 }
 
-fn non_null(call: &'static str, pointer: *mut c_void) -> Result<NonNull<c_void>> {
+pub(crate) fn non_null(call: &'static str, pointer: *mut c_void) -> Result<NonNull<c_void>> {
     NonNull::new(pointer).ok_or_else(|| ShapeError::new(call, "a pointer", "null and no error").into())
 }

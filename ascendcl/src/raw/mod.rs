@@ -5,15 +5,22 @@
 //! long they live.
 
 pub(crate) mod batch;
+pub(crate) mod capture;
+pub(crate) mod context;
+pub(crate) mod copy_now;
+pub(crate) mod cxx;
+pub(crate) mod dedicated;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod event_time;
 pub(crate) mod exception;
+pub(crate) mod executor;
 pub(crate) mod fill;
 pub(crate) mod graph;
 pub(crate) mod graph_control;
 pub(crate) mod host_function;
 pub(crate) mod kernel;
+pub(crate) mod mem_pool;
 pub(crate) mod memory;
 pub(crate) mod operator;
 pub(crate) mod profiler;
@@ -21,6 +28,7 @@ pub(crate) mod registration;
 pub(crate) mod stream;
 pub(crate) mod stream_control;
 pub(crate) mod system;
+pub(crate) mod tracked_event;
 pub(crate) mod version;
 
 use std::ffi::CStr;

@@ -14,6 +14,23 @@ impl Acl {
         Ok(stream)
     }
 
+    /// `aclrtCreateStream` in the current context.
+    pub(crate) fn create_default_stream(&self) -> Result<sys::aclrtStream> {
+        let mut stream = sys::aclrtStream::null();
+        // SAFETY: a valid out-pointer.
+        unsafe { call!(self, aclrtCreateStream(&mut stream)) }?;
+        Ok(stream)
+    }
+
+    /// `aclrtDestroyStreamForce`, which does not wait; its context must be current.
+    ///
+    /// # Safety
+    /// The stream is alive and not used afterwards, and what its work touches stays valid until the running task is over.
+    pub(crate) unsafe fn destroy_stream_force(&self, stream: sys::aclrtStream) -> Result<()> {
+        // SAFETY: the caller's promise is the function's contract.
+        unsafe { call!(self, aclrtDestroyStreamForce(stream)) }
+    }
+
     /// `aclrtDestroyStream`; its context must be current.
     ///
     /// # Safety

@@ -191,6 +191,7 @@ fn record(event: aclrtEvent, stream: aclrtStream, external: bool) -> Result {
             stream.device.id
         ));
     }
+    event.settle_record(external)?;
     stream.record(&event, external)
 }
 
@@ -205,6 +206,7 @@ fn wait(stream: aclrtStream, event: aclrtEvent, seconds: Option<u64>, external: 
             event.id
         ));
     }
+    event.settle_wait(external)?;
     let seconds =
         seconds.unwrap_or_else(|| scope.simulator.settings.wait_timeout.load(Ordering::Relaxed).into());
     let timeout = (seconds > 0).then(|| Duration::from_secs(seconds));

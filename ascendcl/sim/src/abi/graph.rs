@@ -10,7 +10,7 @@ use ascendcl_sys::*;
 use super::stream::Scope;
 use super::{abi, timeout};
 use crate::error::{Result, failure, misuse};
-use crate::graph::{self, Capture, Graph};
+use crate::graph::{self, Capture, Graph, Update};
 use crate::simulator;
 use crate::stream::{Making, Stream};
 use crate::task::Task;
@@ -54,6 +54,34 @@ abi! {
         mode.set(before)
     }
 
+    pub fn aclmdlRICaptureTaskGrpBegin(stream: aclrtStream) {
+        let stream = Scope::enter()?.stream(stream)?;
+        capture_of(&stream)?.begin_group(stream.id)
+    }
+
+    pub fn aclmdlRICaptureTaskGrpEnd(stream: aclrtStream, handle: *mut aclrtTaskGrp) {
+        handle.required()?;
+        let scope = Scope::enter()?;
+        let stream = scope.stream(stream)?;
+        let group = capture_of(&stream)?.end_group(stream.id)?;
+        scope.simulator.task_groups.insert(group.handle, Arc::clone(&group));
+        handle.set(aclrtTaskGrp(group.handle.pointer()))
+    }
+
+    /// Takes tasks from now on instead of doing them.
+    pub fn aclmdlRICaptureTaskUpdateBegin(stream: aclrtStream, handle: aclrtTaskGrp) {
+        let scope = Scope::enter()?;
+        let stream = scope.stream(stream)?;
+        let group = scope.simulator.task_groups.get(handle.0)?;
+        let graph = find(&scope, aclmdlRI(group.graph.pointer()))?;
+        stream.begin_update(Update::new(graph, group))
+    }
+
+    /// The tasks are replaced when the stream gets there.
+    pub fn aclmdlRICaptureTaskUpdateEnd(stream: aclrtStream) {
+        Scope::enter()?.stream(stream)?.end_update()
+    }
+
     pub fn aclmdlRIExecuteAsync(model_ri: aclmdlRI, stream: aclrtStream) {
         let scope = Scope::enter()?;
         let stream = scope.stream(stream)?;
@@ -84,7 +112,8 @@ abi! {
         if graph.pending.load(Ordering::Acquire) > 0 {
             return Err(misuse!(ACL_ERROR_RT_MODEL_RUNNING, "graph {} is queued or running", graph.id));
         }
-        scope.simulator.graphs.remove(model_ri.0).map(drop)
+        scope.simulator.end_graph(&graph);
+        Ok(())
     }
 
     /// As documented, captured graphs cannot be aborted, and the simulator has no others.
@@ -115,6 +144,16 @@ abi! {
         fs::write(&path, graph.trace())
             .map_err(|error| failure!(ACL_ERROR_RT_FILE_WRITE, "cannot write {path}: {error}"))
     }
+}
+
+fn capture_of(stream: &Stream) -> Result<Arc<Capture>> {
+    stream.capture().ok_or_else(|| {
+        misuse!(
+            ACL_ERROR_RT_STREAM_NOT_CAPTURED,
+            "task groups are of captured work, and stream {} is not being captured",
+            stream.id
+        )
+    })
 }
 
 fn find(scope: &Scope, handle: aclmdlRI) -> Result<Arc<Graph>> {

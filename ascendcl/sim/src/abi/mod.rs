@@ -18,6 +18,7 @@ mod device;
 mod dump;
 mod error;
 mod event;
+pub(crate) mod executor;
 mod fill;
 mod graph;
 mod host_memory;
@@ -26,6 +27,7 @@ mod kernel;
 mod kernel_args;
 mod kernel_launch;
 mod limits;
+mod mem_pool;
 mod memory;
 mod notify;
 mod op_base;
@@ -227,7 +229,6 @@ macro_rules! by_value {
 }
 
 by_value!(bool, u8, u16, i32, u32, i64, u64, usize, f32, f64);
-by_value!(aclrtContext, aclrtEvent, aclrtNotify, aclrtStream, aclmdlRI);
 by_value!(
     aclrtArgsHandle,
     aclrtBinHandle,
@@ -236,6 +237,7 @@ by_value!(
     aclrtFuncHandle,
     aclrtParamHandle
 );
+by_value!(aclrtContext, aclrtEvent, aclrtNotify, aclrtStream, aclrtTaskGrp, aclmdlRI);
 by_value!(aclrtCallback, aclrtExceptionInfoCallback);
 by_value!(
     aclCannAttr,
@@ -251,6 +253,8 @@ by_value!(
     aclrtHostRegisterType,
     aclrtLastErrLevel,
     aclrtMemAttr,
+    aclrtMemPool,
+    aclrtMemPoolAttr,
     aclrtMemMallocPolicy,
     aclrtMemcpyKind,
     aclrtStreamAttr,

@@ -1,6 +1,4 @@
 //! What `aclnn` operators are called with: tensors, scalars, arrays and lists.
-//!
-//! There are no operators yet, hence no executors: functions of executors are not supported.
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
@@ -17,9 +15,9 @@ use crate::simulator;
 /// A pointer is null (AscendCL docs: return codes of the operator library).
 const NULL_POINTER: aclnnStatus = 161_001;
 /// Another argument is wrong.
-const INVALID: aclnnStatus = 161_002;
+pub(super) const INVALID: aclnnStatus = 161_002;
 
-struct Tensor {
+pub(super) struct Tensor {
     data_type: aclDataType,
     format: aclFormat,
     view: Vec<i64>,
@@ -27,7 +25,7 @@ struct Tensor {
     /// Of the first element, in elements from the start of the storage.
     offset: i64,
     storage: Vec<i64>,
-    address: usize,
+    pub(super) address: usize,
 }
 
 /// The value of a scalar, as many bytes as its type has.
@@ -39,12 +37,12 @@ struct Scalar {
 
 type Numbers<P, T> = Objects<P, Vec<T>>;
 
-static TENSORS: Objects<aclTensor, Tensor> = Objects::new("tensor");
+pub(super) static TENSORS: Objects<aclTensor, Tensor> = Objects::new("tensor");
 static SCALARS: Objects<aclScalar, Scalar> = Objects::new("scalar");
 static INT_ARRAYS: Numbers<aclIntArray, i64> = Objects::new("array of integers");
 static FLOAT_ARRAYS: Numbers<aclFloatArray, f32> = Objects::new("array of floats");
 static BOOL_ARRAYS: Numbers<aclBoolArray, bool> = Objects::new("array of booleans");
-static TENSOR_LISTS: Objects<aclTensorList, Vec<usize>> = Objects::new("list of tensors");
+pub(super) static TENSOR_LISTS: Objects<aclTensorList, Vec<usize>> = Objects::new("list of tensors");
 static SCALAR_LISTS: Objects<aclScalarList, Vec<usize>> = Objects::new("list of scalars");
 
 abi! {
@@ -299,7 +297,7 @@ fn invalid(message: String) -> Error {
 }
 
 /// Gives an error the code that the operator library has for it.
-fn given<T>(result: Result<T>) -> Result<T> {
+pub(super) fn given<T>(result: Result<T>) -> Result<T> {
     result.map_err(|error| {
         // Null is the only argument that the functions used here call invalid.
         let code = if error.code == ACL_ERROR_INVALID_PARAM { NULL_POINTER } else { INVALID };
@@ -307,7 +305,7 @@ fn given<T>(result: Result<T>) -> Result<T> {
     })
 }
 
-fn not_null<T>(pointer: &In<T>) -> Result<*mut T> {
+pub(super) fn not_null<T>(pointer: &In<T>) -> Result<*mut T> {
     given(pointer.required())
 }
 

@@ -101,12 +101,16 @@ abi! {
     }
 
     pub fn aclrtSynchronizeStream(stream: aclrtStream) {
-        Scope::enter()?.stream(stream)?.synchronize(None)
+        let scope = Scope::enter()?;
+        scope.stream(stream)?.synchronize(None)?;
+        scope.simulator.release_free_memory(scope.context.device.id)
     }
 
     pub fn aclrtSynchronizeStreamWithTimeout(stream: aclrtStream, milliseconds: i32) {
         let deadline = timeout(milliseconds)?;
-        Scope::enter()?.stream(stream)?.synchronize(deadline)
+        let scope = Scope::enter()?;
+        scope.stream(stream)?.synchronize(deadline)?;
+        scope.simulator.release_free_memory(scope.context.device.id)
     }
 
     pub fn aclrtStreamQuery(stream: aclrtStream, status: *mut aclrtStreamStatus) {

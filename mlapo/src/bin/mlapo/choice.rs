@@ -46,8 +46,10 @@ pub enum WukChoice {
 /// What computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackendChoice {
-    /// The best that there is; at present host
+    /// The kernel if it takes the shape, else host
     Auto,
+    /// The fused kernel on the device's AI cores
+    Kernel,
     /// The host's processors: threads and SIMD
     Host,
     /// The plain implementation that the others are judged by; slow

@@ -74,8 +74,9 @@ enum Judge {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let mut judge = match args.backend {
         BackendChoice::Reference => Judge::Reference,
+        BackendChoice::Kernel => Judge::Stream { backend: Backend::Kernel, stream: None },
         BackendChoice::Host => Judge::Stream { backend: Backend::Host, stream: None },
-        BackendChoice::Auto => Judge::Stream { backend: Backend::Auto.resolve(), stream: None },
+        BackendChoice::Auto => Judge::Stream { backend: Backend::Auto, stream: None },
     };
     let mut outcomes = Vec::new();
     for found in args.paths.iter().flat_map(|path| find(path)) {
