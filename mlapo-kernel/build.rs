@@ -20,7 +20,9 @@ fn main() {
         }
         return;
     }
-    if let Err(error) = ascendcl_sim_cc::Build::new(&object).source("kernel/mlapo.cpp").include("kernel").run() {
+    if let Err(error) =
+        ascendcl_sim_cc::Build::new(&object).source("kernel/mlapo.cpp").include("kernel").run()
+    {
         eprintln!("the kernel for the simulated device: {error}");
         process::exit(1);
     }

@@ -238,7 +238,7 @@ fn a_capture_refuses_the_host_backend_before_anything_is_queued() {
 fn calls_on_several_streams_take_turns() {
     let (first, second) = (stream(), stream());
     let config = config(CacheMode::SplitNz);
-    let mut operation = operation(&stream, &config, Backend::Host);
+    let mut operation = operation(&first, &config, Backend::Host);
     let mut alone = Vec::new();
     for round in 0..6 {
         let mut call = Call::new(&first, &operation, &[round, 7 - round]);

@@ -52,7 +52,8 @@ macro_rules! structures {
     };
 }
 
-const HEADER_START: &str = "// Written by `cargo xtask tiling-header` from src/tiling/definition.rs: change it there.
+const HEADER_START: &str =
+    "// Written by `cargo xtask tiling-header` from src/tiling/definition.rs: change it there.
 #ifndef MLAPO_TILING_H
 #define MLAPO_TILING_H
 

@@ -79,7 +79,11 @@ impl Tiling {
     pub fn plan(shape: &Shape, cube_cores: usize) -> Result<Self, TilingError> {
         shape.check()?;
         if cube_cores == 0 || cube_cores > 64 {
-            return Err(TilingError { field: "cube cores", expected: "from 1 to 64".into(), got: cube_cores });
+            return Err(TilingError {
+                field: "cube cores",
+                expected: "from 1 to 64".into(),
+                got: cube_cores,
+            });
         }
         let up_unit = shape.up_unit();
         // A tile has at least one unit, so that wide units take fewer token rows.
@@ -110,7 +114,8 @@ impl Tiling {
         let product = [
             cut(down_rows, shape.hidden_size, FRACTAL_ROWS, 1).product()?,
             cut(up_rows, shape.q_lora_rank, up_unit, 1).product()?,
-            Cut { columns: absorb_unit, ..cut(absorbed, shape.qk_nope_head_dim, absorb_unit, 2) }.product()?,
+            Cut { columns: absorb_unit, ..cut(absorbed, shape.qk_nope_head_dim, absorb_unit, 2) }
+                .product()?,
         ];
         let (hidden_parts, hidden_part) = parts(shape.hidden_size, shape.tokens, 2 * cube_cores);
         let (latent_parts, latent_part) = parts(shape.q_lora_rank, shape.tokens, 2 * cube_cores);
@@ -201,8 +206,9 @@ impl Shape {
     /// Columns of the absorbed query in a tile: the part of a head with which the slowest core is done first.
     fn absorb_unit(&self, blocks: usize, columns: usize) -> usize {
         let latent = self.kv_lora_rank;
-        let candidates =
-            (1..=columns.min(latent) / 32).map(|i| 32 * i).filter(|unit| latent % unit == 0 && *unit <= columns);
+        let candidates = (1..=columns.min(latent) / 32)
+            .map(|i| 32 * i)
+            .filter(|unit| latent % unit == 0 && *unit <= columns);
         // A tile's start and end cost about as much as some columns.
         const TILE: usize = 32;
         let slowest = |unit: &usize| (self.num_heads * latent / unit).div_ceil(blocks) * (unit + TILE);

@@ -96,7 +96,9 @@ impl Staging {
 impl HostBackend {
     pub(super) fn new(config: &Config, weights: &Weights, backend: Backend) -> Result<Self, Error> {
         let compute = match backend {
-            Backend::Auto | Backend::Kernel | Backend::Host => Compute::Fast(Box::new(HostKernel::new(config, weights)?)),
+            Backend::Auto | Backend::Kernel | Backend::Host => {
+                Compute::Fast(Box::new(HostKernel::new(config, weights)?))
+            }
             Backend::Reference(order) => {
                 weights.check(config)?;
                 Compute::Reference { config: config.clone(), weights: Box::new(weights.clone()), order }

@@ -1,6 +1,9 @@
 //! The fused kernel: one launch on the AI cores.
 
-use ascendcl::{DeviceAttribute, DeviceBuffer, DeviceSlice, Element, Kernel, KernelArg, KernelArgs, Module, Stream, Workspace};
+use ascendcl::{
+    DeviceAttribute, DeviceBuffer, DeviceSlice, Element, Kernel, KernelArg, KernelArgs, Module, Stream,
+    Workspace,
+};
 use mlapo_kernel::{Shape, Tiling, TilingError};
 
 use super::{Input, Output};
@@ -57,7 +60,12 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
 
 fn not_for_the_kernel(error: TilingError) -> Error {
     let TilingError { field, expected, got } = error;
-    ConfigError { field, expected: format!("{expected} for the backend kernel (host takes it)"), got: got.to_string() }.into()
+    ConfigError {
+        field,
+        expected: format!("{expected} for the backend kernel (host takes it)"),
+        got: got.to_string(),
+    }
+    .into()
 }
 
 fn shape(
@@ -90,12 +98,18 @@ fn shape(
 
 impl KernelBackend {
     /// Loads the kernel and the weights on the stream's device. The key up-projection is kept in FRACTAL_NZ or in ND.
-    pub(super) fn new(stream: &Stream, config: &Config, weights: &Weights, wuk_nz: bool) -> Result<Self, Error> {
+    pub(super) fn new(
+        stream: &Stream,
+        config: &Config,
+        weights: &Weights,
+        wuk_nz: bool,
+    ) -> Result<Self, Error> {
         weights.check(config)?;
         check(config)?;
         let device = stream.device();
         let cube_cores = device.attribute(DeviceAttribute::CubeCores)?;
-        let kernel = Module::from_bytes(device, mlapo_kernel::SIMULATOR_OBJECT)?.kernel(mlapo_kernel::KERNEL)?;
+        let kernel =
+            Module::from_bytes(device, mlapo_kernel::SIMULATOR_OBJECT)?.kernel(mlapo_kernel::KERNEL)?;
         let quant = [&weights.down, &weights.up].map(|projection| match projection.input {
             ActivationQuant::PerTensor { scale, offset, .. } => (to_f32(scale, config.dtype), offset),
             ActivationQuant::PerToken => (1.0, 0),
@@ -222,9 +236,14 @@ impl DeviceWeights {
         };
         let wdqkv = nz("wdqkv", &weights.down, config.down_rows(), config.hidden_size)?;
         let wuq = nz("wuq", &weights.up, config.up_rows(), config.q_lora_rank)?;
-        let wuk = if wuk_nz { stream.alloc_from(&weights.wuk_nz(config)?)? } else { stream.alloc_from(&weights.wuk)? };
+        let wuk = if wuk_nz {
+            stream.alloc_from(&weights.wuk_nz(config)?)?
+        } else {
+            stream.alloc_from(&weights.wuk)?
+        };
         let q_nope_scale = weights.cache_scales.as_ref().map(|scales| {
-            let scales: Vec<f32> = scales.q_nope_scale.iter().map(|bits| to_f32(*bits, config.dtype)).collect();
+            let scales: Vec<f32> =
+                scales.q_nope_scale.iter().map(|bits| to_f32(*bits, config.dtype)).collect();
             stream.alloc_from(&scales)
         });
         Ok(Self {

@@ -142,7 +142,9 @@ impl Mlapo {
             return Ok(());
         }
         match &mut self.implementation {
-            Implementation::Kernel(kernel) => kernel.forward(stream, &self.config, tokens, input, cache, output),
+            Implementation::Kernel(kernel) => {
+                kernel.forward(stream, &self.config, tokens, input, cache, output)
+            }
             Implementation::Host(host) => {
                 stream.check_not_capturing("Mlapo::forward")?;
                 host.forward(stream, &self.config, tokens, input, cache, output)

@@ -149,11 +149,7 @@ impl CoreChecker {
 
     /// The scalar unit issues an instruction to a pipe.
     pub(crate) fn issue(&mut self) -> Ticket {
-        Ticket {
-            clock: self.clocks[SCALAR],
-            scalar: self.numbers[SCALAR],
-            buffers: self.buffers.now(),
-        }
+        Ticket { clock: self.clocks[SCALAR], scalar: self.numbers[SCALAR], buffers: self.buffers.now() }
     }
 
     /// A pipe is about to execute an instruction that uses memory.
@@ -260,7 +256,8 @@ impl CoreChecker {
     pub(crate) fn flag_overflow(&mut self, pipe: Pipe, mode: u32, flag: u32, site: Site) {
         let pipe = clock::index(pipe).unwrap_or(SCALAR);
         let record = self.shared.records.number(pipe, "CrossSet", site);
-        let message = format!("the counter of flag {flag} (mode {mode}) is at its largest value when it is set");
+        let message =
+            format!("the counter of flag {flag} (mode {mode}) is at its largest value when it is set");
         self.report(FindingKind::FlagOverflow, message, record, None);
     }
 
@@ -383,15 +380,7 @@ impl CoreChecker {
     }
 
     /// The next instruction of a pipe uses memory.
-    fn touch(
-        &mut self,
-        pipe: usize,
-        record: u32,
-        unit: bool,
-        small: bool,
-        issued: u32,
-        accesses: &[Access],
-    ) {
+    fn touch(&mut self, pipe: usize, record: u32, unit: bool, small: bool, issued: u32, accesses: &[Access]) {
         self.numbers[pipe] += 1;
         let number = self.numbers[pipe];
         let lane = (self.core * PIPES + pipe) as u32;

@@ -113,10 +113,5 @@ impl Findings {
 
 fn rank(finding: &Finding) -> (&str, &str, &str, &str) {
     let other = finding.other.as_ref();
-    (
-        &finding.actor.pipe,
-        &finding.actor.instruction,
-        other.map_or("", |other| &other.core),
-        &finding.message,
-    )
+    (&finding.actor.pipe, &finding.actor.instruction, other.map_or("", |other| &other.core), &finding.message)
 }

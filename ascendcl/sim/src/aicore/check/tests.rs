@@ -134,7 +134,10 @@ fn a_vector_instruction_waits_for_the_copy_that_feeds_it() {
     let found = program(false);
     // Bytes 64..96 are also read without having been written.
     assert_eq!(kinds(&found), [FindingKind::UninitializedRead, FindingKind::MissingFlag]);
-    assert_eq!(found[1].message, "V reads 32 bytes at UB +0x20, written by MTE2, with no flag that orders the two");
+    assert_eq!(
+        found[1].message,
+        "V reads 32 bytes at UB +0x20, written by MTE2, with no flag that orders the two"
+    );
     assert_eq!((found[1].actor.source.line, found[1].actor.core.as_str()), (2, "AIV 0"));
     assert_eq!(found[1].other.as_ref().map(|other| other.source.line), Some(1));
     assert_eq!(kinds(&program(true)), [FindingKind::UninitializedRead]);
@@ -262,7 +265,10 @@ fn cores_are_ordered_by_flags_and_meetings() {
                 cube.cross_wait(2, 0, &[knowledge], site(3));
             }
             2 => {
-                let all = [cube.sync_arrive(SyncScope::Mixed, site(2)), vector.sync_arrive(SyncScope::Mixed, site(3))];
+                let all = [
+                    cube.sync_arrive(SyncScope::Mixed, site(2)),
+                    vector.sync_arrive(SyncScope::Mixed, site(3)),
+                ];
                 cube.sync_leave(SyncScope::Mixed, &all);
                 vector.sync_leave(SyncScope::Mixed, &all);
             }
@@ -445,7 +451,8 @@ fn judge(cores: usize, program: &[(usize, Step)]) -> (BTreeSet<u32>, BTreeSet<u3
     let mut checkers: Vec<_> = (0..cores).map(|core| checker.core(core)).collect();
     let mut graph = Graph::default();
     // The last node of each pipe, and the ends of its instructions.
-    let mut chain: Vec<Vec<usize>> = (0..cores).map(|_| (0..4).map(|_| graph.node(vec![])).collect()).collect();
+    let mut chain: Vec<Vec<usize>> =
+        (0..cores).map(|_| (0..4).map(|_| graph.node(vec![])).collect()).collect();
     let mut ends = vec![vec![Vec::<usize>::new(); 4]; cores];
     let mut flags: BTreeMap<(usize, usize, usize, u32), Vec<usize>> = BTreeMap::new();
     let mut cross: BTreeMap<(usize, usize), Vec<(usize, super::Knowledge)>> = BTreeMap::new();
@@ -532,7 +539,9 @@ fn judge(cores: usize, program: &[(usize, Step)]) -> (BTreeSet<u32>, BTreeSet<u3
                 cross.entry((core, to)).or_default().push((node, knowledge));
             }
             Step::CrossWait { from } => {
-                let Some(sets) = cross.get_mut(&(from, core)).filter(|sets| !sets.is_empty()) else { continue };
+                let Some(sets) = cross.get_mut(&(from, core)).filter(|sets| !sets.is_empty()) else {
+                    continue;
+                };
                 let (node, knowledge) = sets.remove(0);
                 chain[core][0] = graph.node(vec![node, chain[core][0]]);
                 checker.cross_wait(2, 0, &[knowledge], site(line));
@@ -551,9 +560,8 @@ fn judge(cores: usize, program: &[(usize, Step)]) -> (BTreeSet<u32>, BTreeSet<u3
     }
     let races = [FindingKind::MissingFlag, FindingKind::MissingBarrier, FindingKind::MissingCrossCoreFlag];
     let found = checker.findings().into_iter().filter(|finding| races.contains(&finding.kind));
-    let line = |finding: Finding| {
-        finding.actor.source.line.max(finding.other.map_or(0, |other| other.source.line))
-    };
+    let line =
+        |finding: Finding| finding.actor.source.line.max(finding.other.map_or(0, |other| other.source.line));
     (found.map(line).collect(), expected)
 }
 

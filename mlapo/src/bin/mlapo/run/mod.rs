@@ -124,6 +124,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let backend = match args.backend {
         BackendChoice::Auto => Backend::Auto,
+        BackendChoice::Kernel => Backend::Kernel,
         BackendChoice::Host => Backend::Host,
         BackendChoice::Reference => Backend::Reference(Default::default()),
     };
