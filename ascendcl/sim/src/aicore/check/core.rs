@@ -308,12 +308,11 @@ impl CoreChecker {
         self.report(FindingKind::Assertion, message.to_owned(), record, None);
     }
 
-    /// The core cannot go on: `waits_for` says what for.
-    pub(crate) fn deadlock(&mut self, pipe: Pipe, waits_for: &str, site: Site) {
+    /// The core cannot go on: `what` says what it waits for.
+    pub(crate) fn deadlock(&mut self, pipe: Pipe, instruction: &'static str, what: &str, site: Site) {
         let pipe = clock::index(pipe).unwrap_or(SCALAR);
-        let record = self.shared.records.number(pipe, "wait", site);
-        let message = format!("the core waits for {waits_for} without end");
-        self.report(FindingKind::Deadlock, message, record, None);
+        let record = self.shared.records.number(pipe, instruction, site);
+        self.report(FindingKind::Deadlock, what.to_owned(), record, None);
     }
 
     /// The kernel has ended on this core; flags that are still set are findings.

@@ -13,7 +13,7 @@ using namespace AscendC;
 constexpr uint32_t COUNT = 256;
 constexpr uint32_t BYTES = COUNT * sizeof(float);
 // Floats that each of the two tensors in global memory has.
-constexpr uint32_t GM_COUNT = 16384;
+constexpr uint32_t GM_COUNT = 65536;
 
 template <typename T = float> __aicore__ inline GlobalTensor<T> Gm(GM_ADDR address)
 {
