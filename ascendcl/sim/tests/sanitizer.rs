@@ -134,6 +134,8 @@ const MIXED: &[Planted] = &[
         .after(("AIC 0", "FIX", "Fixpipe")),
     planted("counter_overflow", FlagOverflow, ("AIC 0", "FIX", "CrossSet")),
     planted("deadlock_of_a_block", Deadlock, ("AIC 0", "S", "CrossWait")),
+    planted("flag_left_for_the_vector_cores", FlagLeft, ("AIC 0", "FIX", "CrossSet")),
+    planted("flag_of_one_vector_core", FlagLeft, ("AIV 1", "MTE3", "CrossSet")),
     planted("flag_number_too_large", FieldLimit, ("AIC 0", "FIX", "CrossSet")),
 ];
 
@@ -157,7 +159,14 @@ impl Bench {
     }
 
     /// What the sanitizer finds in one launch. The launch itself fails if the kernel had to be stopped.
-    fn findings(&self, kernel: &str, wrong: bool, blocks: u32, auto_sync: bool, threads: usize) -> Vec<Finding> {
+    fn findings(
+        &self,
+        kernel: &str,
+        wrong: bool,
+        blocks: u32,
+        auto_sync: bool,
+        threads: usize,
+    ) -> Vec<Finding> {
         configure(Options { level: Level::Check, auto_sync, trace: false, threads });
         let name = CString::new(kernel).unwrap();
         let mut function = aclrtFuncHandle::null();

@@ -198,6 +198,11 @@ impl Run {
             outcome.instructions += core.instructions;
             outcome.traces.extend(core.trace);
         }
+        if let Some(checker) = self.checker.as_ref().filter(|_| outcome.stop.is_none()) {
+            schedule.flags_left(|taker, flag, from| {
+                checker.flag_left(&self.layout.name(taker), flag, from);
+            });
+        }
         outcome.findings = self.checker.map(|checker| checker.findings()).unwrap_or_default();
         outcome
     }

@@ -94,8 +94,12 @@ extern "C" __global__ __aicore__ void l0c_out_of_bounds(GM_ADDR x, GM_ADDR y, ui
 {
     KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
     Operands(x);
+    LoadData(L0a(512), L1(0), Fractals(1));
+    Pass<HardEvent::MTE1_M>();
     constexpr uint32_t END = 128 * 1024;
-    Mmad(L0c(wrong != 0 ? END - 512 : 0), L0a(0), L0b(0), Square(true)); // BUG
+    MmadParams params = Square(true);
+    params.m = 32;
+    Mmad(L0c(wrong != 0 ? END - 1024 : 0), L0a(0), L0b(0), params); // BUG
 }
 
 extern "C" __global__ __aicore__ void bt_out_of_bounds(GM_ADDR x, GM_ADDR y, uint32_t wrong)

@@ -160,3 +160,31 @@ extern "C" __global__ __aicore__ void flag_number_too_large(GM_ADDR x, GM_ADDR y
         CrossCoreWaitFlag(wrong != 0 ? 0 : flag);
     }
 }
+
+extern "C" __global__ __aicore__ void flag_left_for_the_vector_cores(GM_ADDR x, GM_ADDR y, uint32_t wrong)
+{
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIC_1_2);
+    if ASCEND_IS_AIC {
+        CrossCoreSetFlag<2, PIPE_FIX>(DONE); // BUG
+    }
+    if ASCEND_IS_AIV {
+        if (wrong == 0) {
+            CrossCoreWaitFlag(DONE);
+        }
+    }
+}
+
+extern "C" __global__ __aicore__ void flag_of_one_vector_core(GM_ADDR x, GM_ADDR y, uint32_t wrong)
+{
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIC_1_2);
+    if ASCEND_IS_AIC {
+        if (wrong == 0) {
+            CrossCoreWaitFlag(DONE);
+        }
+    }
+    if ASCEND_IS_AIV {
+        if (wrong == 0 || GetSubBlockIdx() == 1) {
+            CrossCoreSetFlag<2, PIPE_MTE3>(DONE); // BUG
+        }
+    }
+}

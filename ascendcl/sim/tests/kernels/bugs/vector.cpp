@@ -262,7 +262,7 @@ extern "C" __global__ __aicore__ void tensors_at_one_place(GM_ADDR x, GM_ADDR y,
 
 extern "C" __global__ __aicore__ void no_flag_between_vector_cores(GM_ADDR x, GM_ADDR y, uint32_t wrong)
 {
-    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIV_1_0);
     if (GetBlockIdx() == 0) {
         Duplicate(Ub(0), 1.0f, COUNT);
         Pass<HardEvent::V_MTE3>();
@@ -279,7 +279,7 @@ extern "C" __global__ __aicore__ void no_flag_between_vector_cores(GM_ADDR x, GM
 
 extern "C" __global__ __aicore__ void no_meeting_of_vector_cores(GM_ADDR x, GM_ADDR y, uint32_t wrong)
 {
-    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIV_1_0);
     const uint32_t mine = static_cast<uint32_t>(GetBlockIdx()) * COUNT;
     Duplicate(Ub(0), 1.0f, COUNT);
     Pass<HardEvent::V_MTE3>();
@@ -294,7 +294,7 @@ extern "C" __global__ __aicore__ void no_meeting_of_vector_cores(GM_ADDR x, GM_A
 
 extern "C" __global__ __aicore__ void deadlock_of_cores(GM_ADDR x, GM_ADDR y, uint32_t wrong)
 {
-    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIV_1_0);
     if (wrong == 0 || GetBlockIdx() == 0) {
         CrossCoreSetFlag<0, PIPE_MTE3>(4);
     }
