@@ -1,5 +1,5 @@
 //! The sanitizer on kernels with planted bugs, and on the same kernels without them.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 #[macro_use]
 mod common;
@@ -22,6 +22,9 @@ use common::*;
 const TENSOR: usize = 256 << 10;
 const SOURCES: [&str; 3] = ["vector.cpp", "cube.cpp", "mixed.cpp"];
 
+/// Sources of kernels without bugs: their third argument is a number of tiles.
+const SAMPLES: [&str; 2] = ["../add_one_queues.cpp", "../static_double_buffer.cpp"];
+
 static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 
 fn source(name: &str) -> PathBuf {
@@ -31,7 +34,7 @@ fn source(name: &str) -> PathBuf {
 /// The object of all the kernels.
 static OBJECT: LazyLock<PathBuf> = LazyLock::new(|| {
     let build = Build::new(FOLDER.path().join("bugs.so")).include(source(""));
-    SOURCES.iter().fold(build, |build, name| build.source(source(name))).run().unwrap().output
+    SOURCES.iter().chain(&SAMPLES).fold(build, |build, name| build.source(source(name))).run().unwrap().output
 });
 
 /// What a finding says of who did something: core, pipe, instruction.
@@ -158,11 +161,23 @@ impl Bench {
         Self { _turn: turn, _device: device, binary }
     }
 
-    /// What the sanitizer finds in one launch. The launch itself fails if the kernel had to be stopped.
+    /// What the sanitizer finds in a launch with or without the bug.
     fn findings(
         &self,
         kernel: &str,
         wrong: bool,
+        blocks: u32,
+        auto_sync: bool,
+        threads: usize,
+    ) -> Vec<Finding> {
+        self.launch(kernel, wrong.into(), blocks, auto_sync, threads)
+    }
+
+    /// What the sanitizer finds in one launch, which fails if the kernel has to be stopped.
+    fn launch(
+        &self,
+        kernel: &str,
+        mut argument: u32,
         blocks: u32,
         auto_sync: bool,
         threads: usize,
@@ -181,8 +196,7 @@ impl Bench {
         for mut address in [x, y] {
             ok!(aclrtKernelArgsAppend(list, (&raw mut address).cast(), 8, &mut parameter));
         }
-        let mut wrong = u32::from(wrong);
-        ok!(aclrtKernelArgsAppend(list, (&raw mut wrong).cast(), 4, &mut parameter));
+        ok!(aclrtKernelArgsAppend(list, (&raw mut argument).cast(), 4, &mut parameter));
         ok!(aclrtKernelArgsFinalize(list));
         take_reports();
         ok!(aclrtLaunchKernelWithConfig(function, blocks, stream, ptr::null_mut(), list, ptr::null_mut()));
@@ -301,6 +315,17 @@ fn tensors_at_fixed_addresses_may_share_a_place() {
     for wrong in [false, true] {
         let found = bench.findings("tensors_at_one_place", wrong, 1, false, 1);
         assert!(found.is_empty(), "{}", text(&found));
+    }
+}
+
+#[test]
+fn sample_kernels_have_no_findings() {
+    let bench = Bench::new();
+    for (kernel, blocks) in [("add_one_queues", 3), ("static_double_buffer", 1)] {
+        for auto_sync in [false, true] {
+            let found = bench.launch(kernel, 9, blocks, auto_sync, 2);
+            assert!(found.is_empty(), "{kernel}{}", text(&found));
+        }
     }
 }
 
