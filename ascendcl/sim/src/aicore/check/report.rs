@@ -71,22 +71,10 @@ impl Findings {
         Self { cores: (0..cores).map(|_| Mutex::default()).collect() }
     }
 
-    /// Adds a finding of a core. Of equal ones the first is kept, or, where cores race and the host's threads
-    /// decide which is first, the smallest.
+    /// Adds a finding of a core; of equal ones the first is kept.
     pub(super) fn add(&self, core: usize, finding: Finding) {
         let mut findings = self.cores[core].lock();
-        match findings.entry(key(&finding)) {
-            std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(finding);
-            }
-            std::collections::btree_map::Entry::Occupied(mut place) => {
-                let kept = place.get_mut();
-                kept.count += 1;
-                if finding.kind == FindingKind::MissingCrossCoreFlag && rank(&finding) < rank(kept) {
-                    *kept = Finding { count: kept.count, ..finding };
-                }
-            }
-        }
+        findings.entry(key(&finding)).and_modify(|kept| kept.count += 1).or_insert(finding);
     }
 
     /// All of them, lower cores first, equal ones once.
@@ -109,9 +97,4 @@ impl Findings {
         }
         all
     }
-}
-
-fn rank(finding: &Finding) -> (&str, &str, &str, &str) {
-    let other = finding.other.as_ref();
-    (&finding.actor.pipe, &finding.actor.instruction, other.map_or("", |other| &other.core), &finding.message)
 }
