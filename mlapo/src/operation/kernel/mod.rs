@@ -2,10 +2,7 @@
 
 mod raw;
 
-use ascendcl::{
-    DeviceAttribute, DeviceBuffer, DeviceSlice, Element, Kernel, KernelArg, KernelArgs, Module, Stream,
-    Workspace,
-};
+use ascendcl::{DeviceAttribute, DeviceBuffer, Kernel, Module, Stream, Workspace};
 use mlapo_kernel::{Shape, Tiling, TilingError};
 
 use super::{Input, Output};

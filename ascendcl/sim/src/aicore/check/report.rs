@@ -19,8 +19,11 @@ struct Record {
 /// Every line that did something, by number.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    known: Mutex<(HashMap<(usize, u32, usize, &'static str), u32>, Vec<Record>)>,
+    known: Mutex<Known>,
 }
+
+/// Numbers by file (the address of its name), line, pipe and instruction, and what they number.
+type Known = (HashMap<(usize, u32, usize, &'static str), u32>, Vec<Record>);
 
 impl Records {
     /// The number of an instruction of a line.
