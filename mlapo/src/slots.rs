@@ -1,5 +1,7 @@
 //! Where tokens go in the cache.
 
+use std::collections::HashSet;
+
 use ascendcl::{Format, Stream, Tensor};
 
 use crate::error::Error;
@@ -20,7 +22,8 @@ impl SlotMapping {
     /// # Errors
     /// [`Error::Device`] from the allocation or the copy.
     pub fn new(stream: &Stream, slots: &[i32]) -> Result<Self, Error> {
-        Ok(Self { host: slots.to_vec(), device: stream.tensor_from(slots, Format::Nd, &[slots.len()])? })
+        let device = stream.tensor_from(&last_of_each(slots), Format::Nd, &[slots.len()])?;
+        Ok(Self { host: slots.to_vec(), device })
     }
 
     /// The slots, one for each token.
@@ -28,7 +31,8 @@ impl SlotMapping {
         &self.host
     }
 
-    /// The slots on the device: int32 `[tokens]`.
+    /// The slots on the device: int32 `[tokens]`. Where several tokens have one slot, only the last of them has it here
+    /// and the others have -1, because a kernel writes its tokens in no order.
     pub fn tensor(&self) -> &Tensor {
         &self.device
     }
@@ -51,6 +55,18 @@ impl SlotMapping {
     }
 }
 
+/// The slots, with -1 for every token whose slot a later token has.
+fn last_of_each(slots: &[i32]) -> Vec<i32> {
+    let mut seen = HashSet::with_capacity(slots.len());
+    let mut kept = slots.to_vec();
+    for slot in kept.iter_mut().rev() {
+        if *slot >= 0 && !seen.insert(*slot) {
+            *slot = -1;
+        }
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use ascendcl::{Backend, Runtime};
@@ -69,6 +85,11 @@ mod tests {
                 .collect();
             let expected: Vec<(usize, i32)> = slots.iter().copied().enumerate().filter(|(_, s)| *s >= 0).collect();
             prop_assert_eq!(listed, expected);
+            let device: Vec<i32> = stream.tensor_to_vec(mapping.tensor()).unwrap();
+            for (token, slot) in slots.iter().enumerate() {
+                let later = slots[token + 1..].contains(slot);
+                prop_assert_eq!(device[token], if *slot >= 0 && later { -1 } else { *slot });
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod bindgen;
+mod check_kernel;
 mod sim_cc;
 mod tiling_header;
 
@@ -21,6 +22,7 @@ struct Cli {
 enum Task {
     Bench(bench::Args),
     Bindgen(bindgen::Args),
+    CheckKernel(check_kernel::Args),
     SimCc(sim_cc::Args),
     TilingHeader(tiling_header::Args),
 }
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     match Cli::parse().task {
         Task::Bench(args) => bench::run(&args),
         Task::Bindgen(args) => bindgen::run(&args),
+        Task::CheckKernel(args) => check_kernel::run(&args),
         Task::SimCc(args) => sim_cc::run(&args),
         Task::TilingHeader(args) => tiling_header::run(&args),
     }

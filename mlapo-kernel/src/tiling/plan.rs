@@ -206,9 +206,8 @@ impl Shape {
     /// Columns of the absorbed query in a tile: the part of a head with which the slowest core is done first.
     fn absorb_unit(&self, blocks: usize, columns: usize) -> usize {
         let latent = self.kv_lora_rank;
-        let candidates = (1..=columns.min(latent) / 32)
-            .map(|i| 32 * i)
-            .filter(|unit| latent % unit == 0 && *unit <= columns);
+        let widths = (1..=columns.min(latent) / BLOCK_BYTES).map(|blocks| blocks * BLOCK_BYTES);
+        let candidates = widths.filter(|unit| latent.is_multiple_of(*unit));
         // A tile's start and end cost about as much as some columns.
         const TILE: usize = 32;
         let slowest = |unit: &usize| (self.num_heads * latent / unit).div_ceil(blocks) * (unit + TILE);

@@ -21,6 +21,9 @@ pub enum Failure {
     /// Fixtures failed, as was reported.
     #[error("{failed} of {total} fixtures failed")]
     Verification { failed: usize, total: usize },
+    /// The sanitizer found something, as was reported.
+    #[error("the kernel has {0} kinds of faults")]
+    Findings(usize),
     /// There was nothing to verify.
     #[error("no fixture (*.safetensors) found in {0}")]
     NothingFound(String),
@@ -42,7 +45,7 @@ impl Failure {
     /// Says it on standard error, unless it was said before or nobody reads the output any more.
     pub fn report(&self) {
         match self {
-            Self::Verification { .. } => {}
+            Self::Verification { .. } | Self::Findings(_) => {}
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             other => complain(&explain(other)),
         }

@@ -1,5 +1,7 @@
 //! `mlapo`: tries, checks and explains the operation on the command line.
 
+mod call;
+mod check;
 mod choice;
 mod doctor;
 mod failure;
@@ -29,14 +31,15 @@ MLAPO (MlaPreprocess): the fused operation that DeepSeek-style models run before
 normalises and quantises the hidden state, projects query and key-value down and the query up again (int8), absorbs \
 the key up-projection, rotates query and key, and writes latent and rotary key to a paged cache.
 
-Everything here runs on any Linux machine: without an NPU, AscendCL's calls are answered by a simulated device and \
-the host's processors compute.",
+Everything here runs on any Linux machine: without an NPU, AscendCL's calls are answered by a simulated device, whose \
+AI cores execute the same kernel source instruction by instruction.",
     after_long_help = "\
 Examples:
   mlapo run                                  a DeepSeek-V3 layer with random weights
   mlapo synth --out layer                    write a small stand-in for a published checkpoint ...
   mlapo run --checkpoint layer --layer 0     ... and run a layer of it
   mlapo verify mlapo/tests/fixtures          judge the implementation by golden fixtures
+  mlapo check                                the kernel under the sanitizer of the simulated AI cores
   mlapo doctor                               what is installed here, and what is missing for an NPU
 
 Environment:
@@ -59,6 +62,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Verify(verify::Args),
+    Check(check::Args),
     Inspect(inspect::Args),
     Doctor(doctor::Args),
     Synth(synth::Args),
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Check(args) => check::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Synth(args) => synth::run(args),

@@ -16,24 +16,20 @@ struct Record {
     source: SourceLine,
 }
 
-/// File (its address), line, pipe and instruction.
-type Line = (usize, u32, usize, &'static str);
-
-#[derive(Debug, Default)]
-struct Known {
-    numbers: HashMap<Line, u32>,
-    records: Vec<Record>,
-}
-
 /// Every line that did something, by number.
 #[derive(Debug, Default)]
-pub(super) struct Records(Mutex<Known>);
+pub(super) struct Records {
+    known: Mutex<Known>,
+}
+
+/// Numbers by file (the address of its name), line, pipe and instruction, and what they number.
+type Known = (HashMap<(usize, u32, usize, &'static str), u32>, Vec<Record>);
 
 impl Records {
     /// The number of an instruction of a line.
     pub(super) fn number(&self, pipe: usize, instruction: &'static str, site: Site) -> u32 {
-        let mut known = self.0.lock();
-        let Known { numbers, records } = &mut *known;
+        let mut known = self.known.lock();
+        let (numbers, records) = &mut *known;
         *numbers.entry((site.file as usize, site.line, pipe, instruction)).or_insert_with(|| {
             let file = if site.file.is_null() {
                 "?".to_owned()
@@ -48,8 +44,8 @@ impl Records {
 
     /// Who that is on a core of this name.
     pub(super) fn actor(&self, record: u32, core: &str) -> Actor {
-        let known = self.0.lock();
-        let record = &known.records[record as usize];
+        let known = self.known.lock();
+        let record = &known.1[record as usize];
         Actor {
             core: core.to_owned(),
             pipe: NAMES[record.pipe].to_owned(),

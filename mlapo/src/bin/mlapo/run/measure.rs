@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use ascendcl::{BackendKind, DataType, DeviceProperties, Runtime, Stream, Tensor, TensorDesc};
+use ascendcl::{BackendKind, DataType, DeviceProperties, Runtime, TensorDesc};
 use half::{bf16, f16};
 use mlapo::call::Values;
 use mlapo::reference::Order;
-use mlapo::{Backend, Config, Dtype, Input, Mlapo, PagedCache, SampleInputs, SlotMapping, Weights};
+use mlapo::{Backend, Config, Dtype, SampleInputs, Weights};
 
+use crate::call::{Call, Inputs};
 use crate::failure::Failure;
 
 /// What a run found.
@@ -55,72 +56,6 @@ pub fn median(times: &[Duration]) -> Duration {
         [] => Duration::ZERO,
         times if times.len() % 2 == 1 => times[middle],
         times => (times[middle - 1] + times[middle]) / 2,
-    }
-}
-
-/// Inputs on the device.
-struct Inputs {
-    hidden: Tensor,
-    cos: Tensor,
-    sin: Tensor,
-    slots: SlotMapping,
-}
-
-impl Inputs {
-    fn upload(stream: &Stream, config: &Config, sample: SampleInputs) -> Result<Self, Failure> {
-        let tokens = sample.tokens;
-        let rows = |values, width| Values::Half(values).upload(stream, config.dtype, &[tokens, width]);
-        let slots: Vec<i32> = (0..).take(tokens).collect();
-        Ok(Self {
-            hidden: rows(sample.hidden, config.hidden_size)?,
-            cos: rows(sample.cos, config.qk_rope_head_dim)?,
-            sin: rows(sample.sin, config.qk_rope_head_dim)?,
-            slots: SlotMapping::new(stream, &slots)?,
-        })
-    }
-
-    fn as_input(&self) -> Input<'_> {
-        Input { hidden: &self.hidden, cos: &self.cos, sin: &self.sin, slot_mapping: &self.slots }
-    }
-}
-
-/// An operation with what it writes to.
-struct Call {
-    operation: Mlapo,
-    cache: PagedCache,
-    output: mlapo::Output,
-}
-
-impl Call {
-    fn new(
-        stream: &Stream,
-        config: &Config,
-        weights: &Weights,
-        backend: Backend,
-        tokens: usize,
-        block_size: usize,
-    ) -> Result<Self, Failure> {
-        let operation = Mlapo::new(stream, config.clone(), weights, backend)?;
-        // One block stays empty, so that a stray write has somewhere to be seen.
-        let blocks = tokens.div_ceil(block_size) + 1;
-        let cache = PagedCache::new(stream, config, blocks, block_size)?;
-        let output = operation.output(stream, tokens)?;
-        Ok(Self { operation, cache, output })
-    }
-
-    fn forward(&mut self, stream: &Stream, inputs: &Inputs) -> Result<(), Failure> {
-        Ok(self.operation.forward(stream, &inputs.as_input(), &mut self.cache, &mut self.output)?)
-    }
-
-    /// The tensors that it writes, by name.
-    fn results(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
-        let results = [
-            ("q_out0", Some(&self.output.q_out0)),
-            ("q_out1", self.output.q_out1.as_ref()),
-            ("kv_cache", Some(self.cache.kv_cache())),
-            ("kv_cache_rope", self.cache.kv_cache_rope()),
-        ];
-        results.into_iter().filter_map(|(name, tensor)| Some((name, tensor?)))
     }
 }
 

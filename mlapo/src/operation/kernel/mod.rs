@@ -1,9 +1,8 @@
 //! The fused kernel: one launch on the AI cores.
 
-use ascendcl::{
-    DeviceAttribute, DeviceBuffer, DeviceSlice, Element, Kernel, KernelArg, KernelArgs, Module, Stream,
-    Workspace,
-};
+mod raw;
+
+use ascendcl::{DeviceAttribute, DeviceBuffer, Kernel, Module, Stream, Workspace};
 use mlapo_kernel::{Shape, Tiling, TilingError};
 
 use super::{Input, Output};
@@ -42,14 +41,6 @@ struct DeviceWeights {
     wuk: DeviceBuffer<u16>,
     q_nope_scale: Option<DeviceBuffer<f32>>,
 }
-
-/// [`Tiling`] as an argument of a launch.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct TilingArg(Tiling);
-
-// SAFETY: `Tiling` is `bytemuck::Pod`, so it has no padding, and the kernel's header declares the same structure.
-unsafe impl KernelArg for TilingArg {}
 
 /// Whether the kernel takes a configuration.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
@@ -144,81 +135,6 @@ impl KernelBackend {
         }
         Ok(())
     }
-
-    /// One launch: the token rows `first .. first + count`.
-    #[expect(clippy::too_many_arguments, reason = "a call's arguments, and which rows of them")]
-    fn launch(
-        &mut self,
-        stream: &Stream,
-        config: &Config,
-        first: usize,
-        count: usize,
-        input: &Input<'_>,
-        cache: &mut PagedCache,
-        output: &mut Output,
-    ) -> Result<(), Error> {
-        let block_size = cache.layout().block_size();
-        let shape = shape(config, count, block_size, self.quant, self.ctkv_scale, self.wuk_nz);
-        let tiling = Tiling::plan(&shape, self.cube_cores).map_err(not_for_the_kernel)?;
-        let workspace = self.workspace.reserve(stream, tiling.workspace_bytes as usize)?;
-        let weights = &self.weights;
-        // Each token has as many bytes of a tensor as all tokens have, divided by their number.
-        let rows = |tensor: &ascendcl::Tensor| {
-            let row = tensor.buffer().len() / input.slot_mapping.slots().len().max(1);
-            first * row..(first + count) * row
-        };
-        let q_out0 = rows(&output.q_out0);
-        let q_out1 = output.q_out1.as_ref().map(&rows);
-        let slots = input.slot_mapping.tensor();
-        let arguments = KernelArgs::new()
-            .read(input.hidden.buffer().slice(rows(input.hidden))?)
-            .optional(weights.gamma0.as_ref())
-            .optional(weights.beta0.as_ref())
-            .read(&weights.wdqkv)
-            .read(&weights.descale0)
-            .optional(weights.bias0.as_ref())
-            .read(&weights.gamma1)
-            .read(&weights.beta1)
-            .read(&weights.wuq)
-            .read(&weights.descale1)
-            .optional(weights.bias1.as_ref())
-            .read(&weights.gamma2)
-            .read(input.cos.buffer().slice(rows(input.cos))?)
-            .read(input.sin.buffer().slice(rows(input.sin))?)
-            .read(&weights.wuk)
-            .optional(weights.q_nope_scale.as_ref())
-            .read(slots.buffer().slice(rows(slots))?)
-            .write(cache.latent.1.buffer_mut());
-        let arguments = match &mut cache.rotary {
-            Some((_, tensor)) => arguments.write(tensor.buffer_mut()),
-            None => arguments.address(0),
-        };
-        let arguments = arguments.write(output.q_out0.buffer_mut().slice_mut(q_out0)?);
-        let arguments = match (&mut output.q_out1, q_out1) {
-            (Some(tensor), Some(range)) => arguments.write(tensor.buffer_mut().slice_mut(range)?),
-            _ => arguments.address(0),
-        };
-        let arguments = arguments.write(workspace).value(TilingArg(tiling));
-        // SAFETY: the arguments are the kernel's, in its order. Every tensor has the shape of the configuration, which
-        // was checked, and the tiling is of the same shape, so the kernel stays within them; slots are within the cache.
-        unsafe { self.kernel.launch(stream, tiling.blocks, arguments) }?;
-        Ok(())
-    }
-}
-
-/// Arguments that a mode may lack.
-trait Optional<'a> {
-    /// The address of memory that is read, or null.
-    fn optional<T: Element, M: Into<DeviceSlice<'a, T>>>(self, memory: Option<M>) -> Self;
-}
-
-impl<'a> Optional<'a> for KernelArgs<'a> {
-    fn optional<T: Element, M: Into<DeviceSlice<'a, T>>>(self, memory: Option<M>) -> Self {
-        match memory {
-            Some(memory) => self.read(memory),
-            None => self.address(0),
-        }
-    }
 }
 
 impl DeviceWeights {
@@ -271,5 +187,57 @@ impl std::fmt::Debug for KernelBackend {
             .field("cube_cores", &self.cube_cores)
             .field("workspace", &self.workspace.capacity())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Backend;
+    use crate::call::Values;
+    use crate::operation::{Implementation, Mlapo};
+    use crate::sample::SampleInputs;
+    use crate::slots::SlotMapping;
+
+    #[test]
+    fn the_storage_of_the_key_up_projection_does_not_matter() {
+        let runtime = ascendcl::Runtime::with_backend(ascendcl::Backend::Sim).unwrap();
+        let stream = runtime.device(0).unwrap().stream().unwrap();
+        for dtype in [Dtype::Bf16, Dtype::Fp16] {
+            let config =
+                Config::builder().hidden_size(256).q_lora_rank(64).num_heads(3).dtype(dtype).build().unwrap();
+            let weights = Weights::random(&config, 1);
+            let sample = SampleInputs::random(&config, 5, 2);
+            let rows = |values: &[u16], width| {
+                Values::Half(values.to_vec()).upload(&stream, dtype, &[5, width]).unwrap()
+            };
+            let (hidden, cos, sin) =
+                (rows(&sample.hidden, 256), rows(&sample.cos, 64), rows(&sample.sin, 64));
+            let slots = SlotMapping::new(&stream, &[4, 3, 2, 1, 0]).unwrap();
+            let query = |wuk_nz| {
+                let kernel = KernelBackend::new(&stream, &config, &weights, wuk_nz).unwrap();
+                let mut operation = Mlapo {
+                    config: config.clone(),
+                    backend: Backend::Kernel,
+                    implementation: Implementation::Kernel(kernel),
+                };
+                let mut cache = PagedCache::new(&stream, &config, 1, 5).unwrap();
+                let mut output = operation.output(&stream, 5).unwrap();
+                let input = Input { hidden: &hidden, cos: &cos, sin: &sin, slot_mapping: &slots };
+                operation.forward(&stream, &input, &mut cache, &mut output).unwrap();
+                Values::download(&stream, &output.q_out0).unwrap()
+            };
+            assert!(query(true) == query(false));
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_take_is_refused_or_left_to_the_host() {
+        let config = Config::builder().hidden_size(64).qk_rope_head_dim(256).num_heads(1).build().unwrap();
+        let message = check(&config).unwrap_err().to_string();
+        assert!(message.contains("qk_rope_head_dim") && message.contains("host"), "{message}");
+        assert_eq!(Backend::Auto.resolve(&config), Backend::Host);
+        let config = Config::builder().build().unwrap();
+        assert_eq!(Backend::Auto.resolve(&config), Backend::Kernel);
     }
 }
