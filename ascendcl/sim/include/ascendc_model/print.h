@@ -21,9 +21,14 @@ template <typename T> constexpr auto Printable(T value)
     }
 }
 
+/// From a core into its report. Host code in the file of a kernel calls the same function: there is no core then.
 inline void Print(const std::string& text)
 {
     const CoreView* view = current.view;
+    if (view == nullptr) {
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        return;
+    }
     view->model->print(view->core, text.data(), text.size());
 }
 
