@@ -319,7 +319,7 @@ __aicore__ inline void Fixpipe(const GlobalTensor<T>& dst, const LocalTensor<U>&
     const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, config.format>(
-        dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 /// With the quantization parameters of each column, in L1 or FB.
@@ -329,7 +329,7 @@ __aicore__ inline void Fixpipe(const GlobalTensor<T>& dst, const LocalTensor<U>&
     const LocalTensor<S>& cbufWorkspace, const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, config.format>(
-        dst.ModelAddress(), src.ModelAddress(), cbufWorkspace.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), cbufWorkspace.ModelAddress(), intriParams, at);
 }
 
 /// Results from L0C to L1: in NZ format only, whatever the default of `config` is.
@@ -338,7 +338,7 @@ __aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& 
     const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, AscendCModel::LocalLayout<config.format>>(
-        dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 template <typename T, typename U, const FixpipeConfig& config = CFG_ROW_MAJOR, typename S = uint64_t,
@@ -347,7 +347,7 @@ __aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& 
     const LocalTensor<S>& cbufWorkspace, const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, AscendCModel::LocalLayout<config.format>>(
-        dst.ModelAddress(), src.ModelAddress(), cbufWorkspace.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), cbufWorkspace.ModelAddress(), intriParams, at);
 }
 
 /// With the older form of parameters, which says itself whether ND or NZ is made.
@@ -394,7 +394,7 @@ template <typename T, typename U>
 __aicore__ inline void DataCopy(const GlobalTensor<T>& dst, const LocalTensor<U>& src,
     const DataCopyCO12DstParams& intriParams, ASCENDC_MODEL_SITE)
 {
-    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 /// Results from L0C to L1, as the fixpipe's registers say.
@@ -402,7 +402,7 @@ template <typename T, typename U>
 __aicore__ inline void DataCopy(const LocalTensor<T>& dst, const LocalTensor<U>& src,
     const DataCopyCO12DstParams& intriParams, ASCENDC_MODEL_SITE)
 {
-    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 /// How ND matrices lie that DataCopy makes.
