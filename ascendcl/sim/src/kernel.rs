@@ -3,7 +3,7 @@
 //! A launch runs at the level that [`configure`] said last, else the environment: `ASCENDCL_SIM_LEVEL` is `run` (the
 //! default) or `check`, which runs kernels under the sanitizer; `ASCENDCL_SIM_AUTO_SYNC` is `on` (the default) or
 //! `off`, as the device's compiler has it; `ASCENDCL_SIM_THREADS` is the number of host threads that run cores,
-//! 0 (the default) for as many as the host has.
+//! 0 (the default) for as many as the host has (the sanitizer uses one, so that what it finds is always the same).
 
 use std::collections::VecDeque;
 use std::env;

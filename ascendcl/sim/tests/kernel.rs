@@ -1,5 +1,5 @@
 //! Kernel objects, their functions and launches.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 #[macro_use]
 mod common;

@@ -77,7 +77,19 @@ fn structures() -> Vec<StructLayout> {
             fail,
             buffer,
         }),
-        layout_of!(KernelEntry { name, core_type, kernel_type, computes, reserved, argument_bytes, run }),
+        layout_of!(KernelEntry {
+            name,
+            core_type,
+            kernel_type,
+            computes,
+            reserved,
+            argument_bytes,
+            run,
+            parameters,
+            parameter_count,
+            reserved1,
+        }),
+        layout_of!(Parameter { offset, size }),
         layout_of!(Object { version, kernel_count, kernels }),
     ]);
     all

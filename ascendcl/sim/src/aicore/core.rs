@@ -73,9 +73,18 @@ impl Held {
     }
 
     /// What holds the pipe.
-    fn reason(&self) -> (Pipe, String, Site) {
+    fn reason(&self) -> Hold {
         held(&self.issued())
     }
+}
+
+/// An instruction that holds its pipe, and why.
+#[derive(Clone, Debug)]
+struct Hold {
+    pipe: Pipe,
+    instruction: &'static str,
+    what: String,
+    site: Site,
 }
 
 /// What an instruction does to global memory that other cores may change too.
@@ -486,16 +495,16 @@ impl<'s, 'm> Core<'s, 'm> {
     }
 
     /// The core waits for itself.
-    fn stuck(&mut self, waits: Vec<(Pipe, String, Site)>) -> Result<(), Ended> {
+    fn stuck(&mut self, waits: Vec<Hold>) -> Result<(), Ended> {
         let stopped = self.schedule.never(self.number);
         if stopped.deadlock
             && let Some(checker) = &mut self.checker
         {
-            for (pipe, what, site) in &waits {
-                checker.deadlock(*pipe, what, *site);
+            for Hold { pipe, instruction, what, site } in &waits {
+                checker.deadlock(*pipe, instruction, what, *site);
             }
         }
-        let lines = waits.into_iter().map(|(_, what, site)| (what, source_line(site))).collect();
+        let lines = waits.into_iter().map(|hold| (hold.what, source_line(hold.site))).collect();
         self.end = Some(if stopped.deadlock { End::Stuck(lines) } else { End::Stopped });
         Err(Ended)
     }
@@ -506,12 +515,12 @@ impl<'s, 'm> Core<'s, 'm> {
         self.ended(stopped, pipe, issued.site, issued.instruction.name())
     }
 
-    fn ended(&mut self, stopped: Stopped, pipe: Pipe, site: Site, name: &str) -> Result<(), Ended> {
+    fn ended(&mut self, stopped: Stopped, pipe: Pipe, site: Site, name: &'static str) -> Result<(), Ended> {
         if stopped.deadlock {
-            if let Some(checker) = &mut self.checker {
-                checker.deadlock(pipe, &stopped.waits_for, site);
-            }
             let what = format!("{name} waits for {}", stopped.waits_for);
+            if let Some(checker) = &mut self.checker {
+                checker.deadlock(pipe, name, &what, site);
+            }
             self.end = Some(End::Stuck(vec![(what, source_line(site))]));
         } else {
             self.end = Some(End::Stopped);
@@ -640,7 +649,7 @@ impl<'s, 'm> Core<'s, 'm> {
 }
 
 /// What holds a pipe.
-fn held(issued: &Issued<'_>) -> (Pipe, String, Site) {
+fn held(issued: &Issued<'_>) -> Hold {
     let what = match *issued.instruction {
         Instruction::WaitFlag(abi::WaitFlag { src, event, .. }) => {
             let src = Pipe::of(src).map_or("?", pipe_name);
@@ -648,7 +657,7 @@ fn held(issued: &Issued<'_>) -> (Pipe, String, Site) {
         }
         _ => format!("{} holds {}", issued.instruction.name(), pipe_name(issued.pipe)),
     };
-    (issued.pipe, what, issued.site)
+    Hold { pipe: issued.pipe, instruction: issued.instruction.name(), what, site: issued.site }
 }
 
 /// The name of a pipe that programmers know.

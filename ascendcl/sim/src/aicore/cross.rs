@@ -83,6 +83,21 @@ impl CrossFlags {
         self.counters.get_mut(&(core, flag))?.pop_front()
     }
 
+    /// Flags that were set and not taken, with the core that they are for (the lowest, if not all that set a
+    /// flag together have done so) and what one of those knew that set them.
+    pub(super) fn left(&self) -> Vec<(usize, u32, &Knowledge)> {
+        let counters = self.counters.iter().flat_map(|(&(taker, flag), queue)| {
+            queue.iter().filter_map(move |known| Some((taker, flag, known.first()?)))
+        });
+        let gates = self.gates.iter().flat_map(|((_, flag), gate)| {
+            let taker = gate.takers.first().copied().unwrap_or_default();
+            gate.arrived.iter().flatten().flatten().map(move |knowledge| (taker, *flag, knowledge))
+        });
+        let mut left: Vec<_> = counters.chain(gates).collect();
+        left.sort_by_key(|&(taker, flag, _)| (taker, flag));
+        left
+    }
+
     /// Who has not set a flag that others set and that the core waits for.
     pub(super) fn missing(&self, layout: &Layout, core: usize, flag: u32) -> String {
         let mut text = String::new();

@@ -56,7 +56,7 @@ pub struct Options {
     pub auto_sync: bool,
     /// Records the instructions of each core.
     pub trace: bool,
-    /// Threads that run cores at the same time; 0 for as many as the host has.
+    /// Threads that run cores at the same time; 0 for as many as the host has. Under the sanitizer it is one.
     pub threads: usize,
 }
 
@@ -161,6 +161,8 @@ impl Run {
 
     fn complete(self, launch: &Launch) -> Outcome {
         let threads = match launch.options.threads {
+            // Which of two accesses that race comes first, and with it what is found, must not depend on the host.
+            _ if self.checker.is_some() => 1,
             0 => thread::available_parallelism().map_or(1, NonZero::get),
             threads => threads,
         };
@@ -195,6 +197,11 @@ impl Run {
             outcome.printed.push(core.printed);
             outcome.instructions += core.instructions;
             outcome.traces.extend(core.trace);
+        }
+        if let Some(checker) = self.checker.as_ref().filter(|_| outcome.stop.is_none()) {
+            schedule.flags_left(|taker, flag, from| {
+                checker.flag_left(&self.layout.name(taker), flag, from);
+            });
         }
         outcome.findings = self.checker.map(|checker| checker.findings()).unwrap_or_default();
         outcome

@@ -258,6 +258,12 @@ impl<'m> Schedule<'m> {
         Some(raised.overflow)
     }
 
+    /// Calls `visit` with each flag between cores that was set and not taken: the core that it is for, its number,
+    /// and what one of those knew that set it.
+    pub(super) fn flags_left(&self, mut visit: impl FnMut(usize, u32, &Knowledge)) {
+        self.state.lock().flags.left().into_iter().for_each(|(taker, flag, from)| visit(taker, flag, from));
+    }
+
     /// Waits for a flag of other cores.
     pub(super) fn cross_wait(&self, core: usize, flag: u32) -> Result<Known, Stopped> {
         let mut state = self.state.lock();

@@ -46,6 +46,18 @@ struct Clash {
     end: u64,
 }
 
+impl Clash {
+    /// Whether it is repaired with the other: who comes after the reader of a value comes after its writer too.
+    /// (That the reader comes after the writer was looked at when it read.)
+    fn follows_from(&self, later: &Self) -> bool {
+        self.other.used != Use::Read
+            && later.other.used == Use::Read
+            && later.kind != FindingKind::AutoSync
+            && later.start <= self.start
+            && self.end <= later.end
+    }
+}
+
 /// What decides the order of an instruction after earlier ones.
 struct View<'a> {
     core: u32,
@@ -237,14 +249,15 @@ impl CoreChecker {
         pipe: Pipe,
         _mode: u32,
         _flag: u32,
-        _site: Site,
+        site: Site,
     ) -> Knowledge {
         let Some(pipe) = clock::index(pipe) else { return self.everything() };
         self.start(pipe, ticket);
+        let record = self.shared.records.number(pipe, "CrossSet", site);
         let mut done = self.done(pipe);
         // The scalar unit had done what it did before it issued this.
         done.pipes[SCALAR] = done.pipes[SCALAR].max(self.scalar[pipe]);
-        self.knowledge(done)
+        Knowledge { record: Some(record), ..self.knowledge(done) }
     }
 
     /// The core takes a flag, from all the cores that set it.
@@ -308,12 +321,11 @@ impl CoreChecker {
         self.report(FindingKind::Assertion, message.to_owned(), record, None);
     }
 
-    /// The core cannot go on: `waits_for` says what for.
-    pub(crate) fn deadlock(&mut self, pipe: Pipe, waits_for: &str, site: Site) {
+    /// The core cannot go on: `what` says what it waits for.
+    pub(crate) fn deadlock(&mut self, pipe: Pipe, instruction: &'static str, what: &str, site: Site) {
         let pipe = clock::index(pipe).unwrap_or(SCALAR);
-        let record = self.shared.records.number(pipe, "wait", site);
-        let message = format!("the core waits for {waits_for} without end");
-        self.report(FindingKind::Deadlock, message, record, None);
+        let record = self.shared.records.number(pipe, instruction, site);
+        self.report(FindingKind::Deadlock, what.to_owned(), record, None);
     }
 
     /// The kernel has ended on this core; flags that are still set are findings.
@@ -355,6 +367,7 @@ impl CoreChecker {
             core: self.core,
             pipes: clock.pipes,
             others: Arc::clone(&self.epochs[clock.epoch as usize]),
+            record: None,
         }
     }
 
@@ -470,22 +483,19 @@ impl CoreChecker {
             let other = self.actor(buffer.record);
             self.report(FindingKind::UseAfterFree, message, new.record, Some(other));
         }
-        for clash in clashes {
-            self.clash(pipe, space, &new, clash);
+        for clash in &clashes {
+            if !clashes.iter().any(|later| clash.follows_from(later)) {
+                self.clash(pipe, space, &new, clash);
+            }
         }
     }
 
-    fn clash(&mut self, pipe: usize, space: Space, new: &Entry, clash: Clash) {
-        let Clash { kind, other, start, end } = clash;
+    fn clash(&mut self, pipe: usize, space: Space, new: &Entry, clash: &Clash) {
+        let &Clash { kind, other, start, end } = clash;
         let other_core = (other.lane / PIPES as u32) as usize;
         let other_pipe = other.lane as usize % PIPES;
         if kind == FindingKind::AutoSync {
             self.order_by_compiler(pipe, other_pipe);
-        }
-        let (mut later, mut earlier) = ((self.core, pipe, *new), (other_core, other_pipe, other));
-        // Cores that race have no order of their own, and a report must not depend on the host's threads.
-        if other_core < self.core {
-            std::mem::swap(&mut later, &mut earlier);
         }
         let name = |core: usize, pipe: usize| {
             if other_core == self.core {
@@ -502,15 +512,14 @@ impl CoreChecker {
         };
         let message = format!(
             "{} {} {}, {} by {}, {what}",
-            name(later.0, later.1),
-            verb(later.2.used),
+            name(self.core, pipe),
+            verb(new.used),
             place(space, start, end),
-            past(earlier.2.used),
-            name(earlier.0, earlier.1),
+            past(other.used),
+            name(other_core, other_pipe),
         );
-        let actor = self.shared.records.actor(later.2.record, &self.shared.names[later.0]);
-        let other = self.shared.records.actor(earlier.2.record, &self.shared.names[earlier.0]);
-        self.shared.findings.add(later.0, Finding { kind, message, actor, other: Some(other), count: 1 });
+        let other = self.shared.records.actor(other.record, &self.shared.names[other_core]);
+        self.report(kind, message, new.record, Some(other));
     }
 
     /// The compiler puts a barrier, or a flag between the scalar unit and another, before this instruction.

@@ -151,6 +151,8 @@ pub(crate) struct Knowledge {
     pipes: [u32; PIPES],
     /// What the core had heard of all lanes (cores times pipes).
     others: Arc<[u32]>,
+    /// The instruction that set the flag, if one did.
+    record: Option<u32>,
 }
 
 impl Checker {
@@ -181,6 +183,15 @@ impl Checker {
     /// The sanitizer of a core, by its number in `cores`.
     pub(crate) fn core(self: &Arc<Self>, core: usize) -> CoreChecker {
         CoreChecker::new(Arc::clone(self), core)
+    }
+
+    /// A flag for a core that was set and never taken (CrossCoreSetFlag docs: each is to be waited for).
+    pub(crate) fn flag_left(&self, taker: &str, flag: u32, from: &Knowledge) {
+        let Some(record) = from.record else { return };
+        let message = format!("flag {flag} for {taker} is still set when the kernel ends");
+        let actor = self.records.actor(record, &self.names[from.core]);
+        let kind = FindingKind::FlagLeft;
+        self.findings.add(from.core, Finding { kind, message, actor, other: None, count: 1 });
     }
 
     /// All findings, those of lower cores first, equal ones once. Call when all cores have ended.

@@ -16,17 +16,24 @@ struct Record {
     source: SourceLine,
 }
 
+/// File (its address), line, pipe and instruction.
+type Line = (usize, u32, usize, &'static str);
+
+#[derive(Debug, Default)]
+struct Known {
+    numbers: HashMap<Line, u32>,
+    records: Vec<Record>,
+}
+
 /// Every line that did something, by number.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    known: Mutex<(HashMap<(usize, u32, usize, &'static str), u32>, Vec<Record>)>,
-}
+pub(super) struct Records(Mutex<Known>);
 
 impl Records {
     /// The number of an instruction of a line.
     pub(super) fn number(&self, pipe: usize, instruction: &'static str, site: Site) -> u32 {
-        let mut known = self.known.lock();
-        let (numbers, records) = &mut *known;
+        let mut known = self.0.lock();
+        let Known { numbers, records } = &mut *known;
         *numbers.entry((site.file as usize, site.line, pipe, instruction)).or_insert_with(|| {
             let file = if site.file.is_null() {
                 "?".to_owned()
@@ -41,8 +48,8 @@ impl Records {
 
     /// Who that is on a core of this name.
     pub(super) fn actor(&self, record: u32, core: &str) -> Actor {
-        let known = self.known.lock();
-        let record = &known.1[record as usize];
+        let known = self.0.lock();
+        let record = &known.records[record as usize];
         Actor {
             core: core.to_owned(),
             pipe: NAMES[record.pipe].to_owned(),
@@ -71,22 +78,10 @@ impl Findings {
         Self { cores: (0..cores).map(|_| Mutex::default()).collect() }
     }
 
-    /// Adds a finding of a core. Of equal ones the first is kept, or, where cores race and the host's threads
-    /// decide which is first, the smallest.
+    /// Adds a finding of a core; of equal ones the first is kept.
     pub(super) fn add(&self, core: usize, finding: Finding) {
         let mut findings = self.cores[core].lock();
-        match findings.entry(key(&finding)) {
-            std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(finding);
-            }
-            std::collections::btree_map::Entry::Occupied(mut place) => {
-                let kept = place.get_mut();
-                kept.count += 1;
-                if finding.kind == FindingKind::MissingCrossCoreFlag && rank(&finding) < rank(kept) {
-                    *kept = Finding { count: kept.count, ..finding };
-                }
-            }
-        }
+        findings.entry(key(&finding)).and_modify(|kept| kept.count += 1).or_insert(finding);
     }
 
     /// All of them, lower cores first, equal ones once.
@@ -109,9 +104,4 @@ impl Findings {
         }
         all
     }
-}
-
-fn rank(finding: &Finding) -> (&str, &str, &str, &str) {
-    let other = finding.other.as_ref();
-    (&finding.actor.pipe, &finding.actor.instruction, other.map_or("", |other| &other.core), &finding.message)
 }

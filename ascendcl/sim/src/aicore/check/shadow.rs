@@ -108,7 +108,9 @@ impl Shadow {
         {
             left = before;
         }
-        while let Some((&right, next)) = self.segments.range(left + 1..=end).next() {
+        while left < end
+            && let Some((&right, next)) = self.segments.range(left + 1..=end).next()
+        {
             let Some(segment) = self.segments.get(&left) else { return };
             if segment.end == right && segment.entries == next.entries {
                 let to = next.end;

@@ -370,7 +370,7 @@ fn what_the_engine_reports_becomes_findings_once() {
     }
     let found = on(CoreType::Aiv, true, |core| {
         core.failed("x > 0", site(1));
-        core.deadlock(Pipe::Vector, "MTE2_V", site(2));
+        core.deadlock(Pipe::Vector, "WaitFlag", "V waits", site(2));
         core.flag_overflow(Pipe::Mte3, 2, 5, site(3));
     });
     let expected = [FindingKind::FlagOverflow, FindingKind::Deadlock, FindingKind::Assertion];

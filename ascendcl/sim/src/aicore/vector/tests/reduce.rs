@@ -58,7 +58,7 @@ proptest! {
     #[test]
     fn reductions_compute_their_formula(
         op in prop::sample::select(ReduceOp::ALL.to_vec()),
-        scope in prop::sample::select(ReduceScope::ALL.to_vec()),
+        scope in prop::sample::select(vec![ReduceScope::Repeat, ReduceScope::Block, ReduceScope::Pair]),
         order in prop::sample::select(ReduceOrder::ALL.to_vec()),
         data_type in prop::sample::select(vec![F16, F32]),
         mask in masks(),
@@ -85,6 +85,7 @@ proptest! {
             ReduceScope::Repeat => per_repeat,
             ReduceScope::Block => 32 / size,
             ReduceScope::Pair => 2,
+            ReduceScope::All => return Err(TestCaseError::reject("its own test")),
         };
         let indexed = scope == ReduceScope::Repeat && op != ReduceOp::Sum;
         let result = match order {
