@@ -335,7 +335,14 @@ impl Build {
             let is_own = |file: &str| {
                 !file.starts_with('<') && !Path::new(file).starts_with(&headers) && !is_system(file)
             };
-            for found in scan::scan(&text, is_own)? {
+            let mut found = scan::scan(&text, is_own)?;
+            // Macros may expand to kernels; those lose what macros of the interface say, so they come second.
+            let mut command = self.command(core);
+            command.args(["-E", "-D__global__=__global__", "-x", "c++"]).arg(source);
+            let output = run(&mut command)?;
+            check_compiled(source, core, &output)?;
+            found.extend(scan::scan(&String::from_utf8_lossy(&output.stdout), is_own)?);
+            for found in found {
                 if kernels.iter().all(|kernel| kernel.path != found.path) {
                     kernels.push(found);
                 }

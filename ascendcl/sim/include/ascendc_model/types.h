@@ -100,6 +100,20 @@ enum mem_dsb_t : int {
     DSB_SEQ = 3,
 };
 
+/// The smaller and the larger of two numbers: functions of the device's compiler.
+template <typename A, typename B, std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>, int> = 0>
+constexpr std::common_type_t<A, B> min(A a, B b)
+{
+    const std::common_type_t<A, B> x = a, y = b;
+    return x < y ? x : y;
+}
+template <typename A, typename B, std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>, int> = 0>
+constexpr std::common_type_t<A, B> max(A a, B b)
+{
+    const std::common_type_t<A, B> x = a, y = b;
+    return x < y ? y : x;
+}
+
 /// Padding of a copy between L0C and UB, which this device has not: `PAD_NONE` only.
 enum class pad_t : uint8_t { PAD_NONE = 0 };
 
