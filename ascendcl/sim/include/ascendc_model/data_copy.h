@@ -32,8 +32,8 @@ struct DataCopyParams {
 struct DataCopyExtParams {
     __aicore__ inline DataCopyExtParams() {}
     __aicore__ inline DataCopyExtParams(AscendCModel::Field<uint16_t> count, AscendCModel::Field<uint32_t> len,
-        AscendCModel::Field<uint32_t> srcStrideIn = 0, AscendCModel::Field<uint32_t> dstStrideIn = 0,
-        AscendCModel::Field<uint32_t> rsvIn = 0)
+        AscendCModel::Field<uint32_t> srcStrideIn, AscendCModel::Field<uint32_t> dstStrideIn,
+        AscendCModel::Field<uint32_t> rsvIn)
         : blockCount(count), blockLen(len), srcStride(srcStrideIn), dstStride(dstStrideIn), rsv(rsvIn)
     {
     }
