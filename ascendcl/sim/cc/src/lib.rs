@@ -335,7 +335,14 @@ impl Build {
             let is_own = |file: &str| {
                 !file.starts_with('<') && !Path::new(file).starts_with(&headers) && !is_system(file)
             };
-            for found in scan::scan(&text, is_own)? {
+            let mut found = scan::scan(&text, is_own)?;
+            // Macros may expand to kernels; those lose what macros of the interface say, so they come second.
+            let mut command = self.command(core);
+            command.args(["-E", "-D__global__=__global__", "-x", "c++"]).arg(source);
+            let output = run(&mut command)?;
+            check_compiled(source, core, &output)?;
+            found.extend(scan::scan(&String::from_utf8_lossy(&output.stdout), is_own)?);
+            for found in found {
                 if kernels.iter().all(|kernel| kernel.path != found.path) {
                     kernels.push(found);
                 }
@@ -383,7 +390,12 @@ impl Build {
                 .arg(&wrapper)
                 .arg("-o")
                 .arg(&object);
-            check_compiled(unit.source, core, &run(&mut command)?)?;
+            let output = run(&mut command)?;
+            // The device's compiler takes a part of C++20 in C++17: `f<T>(x)` finds the template f in the namespace
+            // of x. What compiles as neither is judged as C++17.
+            if !output.status.success() && !run(command.arg("-std=c++2a"))?.status.success() {
+                check_compiled(unit.source, core, &output)?;
+            }
             let bytes = fs::read(&object).map_err(|error| Error::Io { path: object.clone(), error })?;
             let section = core.section();
             unit.computes[core as usize] = bytes.windows(section.len()).any(|window| window == section);

@@ -32,8 +32,8 @@ struct DataCopyParams {
 struct DataCopyExtParams {
     __aicore__ inline DataCopyExtParams() {}
     __aicore__ inline DataCopyExtParams(AscendCModel::Field<uint16_t> count, AscendCModel::Field<uint32_t> len,
-        AscendCModel::Field<uint32_t> srcStrideIn = 0, AscendCModel::Field<uint32_t> dstStrideIn = 0,
-        AscendCModel::Field<uint32_t> rsvIn = 0)
+        AscendCModel::Field<uint32_t> srcStrideIn, AscendCModel::Field<uint32_t> dstStrideIn,
+        AscendCModel::Field<uint32_t> rsvIn)
         : blockCount(count), blockLen(len), srcStride(srcStrideIn), dstStride(dstStrideIn), rsv(rsvIn)
     {
     }
@@ -88,12 +88,21 @@ enum class DeqScale : uint8_t { DEQ_NONE = 0, DEQ, VDEQ, DEQ8, VDEQ8, DEQ16, VDE
 
 /// Conversions on the way, which this device has in Fixpipe only: BLOCK_MODE_NORMAL and no scale.
 struct DataCopyEnhancedParams {
+    __aicore__ inline DataCopyEnhancedParams() {}
+    __aicore__ inline DataCopyEnhancedParams(const BlockMode blockModeIn, const DeqScale deqScaleIn,
+        const uint64_t deqValueIn, const uint8_t sidStoreModeIn, const bool isReluIn, const pad_t padModeIn,
+        const uint64_t padValueIn)
+        : blockMode(blockModeIn), deqScale(deqScaleIn), deqValue(deqValueIn), sidStoreMode(sidStoreModeIn),
+          isRelu(isReluIn), padMode(padModeIn), padValue(padValueIn)
+    {
+    }
+
     BlockMode blockMode = BlockMode::BLOCK_MODE_NORMAL;
     DeqScale deqScale = DeqScale::DEQ_NONE;
     uint64_t deqValue = 0;
     uint8_t sidStoreMode = 0;
     bool isRelu = false;
-    uint32_t padMode = 0;
+    pad_t padMode = pad_t::PAD_NONE;
     uint64_t padValue = 0;
     uint64_t deqTensorAddr = 0;
 };

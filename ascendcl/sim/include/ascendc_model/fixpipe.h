@@ -66,7 +66,55 @@ struct FixpipeParamsV220 {
     AscendCModel::Field<uint8_t> unitFlag = 0;
     bool isChannelSplit = false;
 };
-using FixpipeParams = FixpipeParamsV220;
+
+struct QuantParams {
+    QuantParams() = default;
+    constexpr QuantParams(QuantMode_t quantPreIn, uint64_t deqScalarIn = 0)
+        : quantPre(quantPreIn), deqScalar(deqScalarIn)
+    {
+    }
+    QuantMode_t quantPre = QuantMode_t::NoQuant;
+    uint64_t deqScalar = 0;
+};
+
+struct Nz2NdParams {
+    Nz2NdParams() = default;
+    constexpr Nz2NdParams(bool nz2ndEnIn, AscendCModel::Field<uint16_t> ndNumIn,
+        AscendCModel::Field<uint16_t> srcNdStrideIn, AscendCModel::Field<uint16_t> dstNdStrideIn,
+        AscendCModel::Field<uint16_t> originalNSizeIn)
+        : nz2ndEn(nz2ndEnIn), ndNum(ndNumIn), srcNdStride(srcNdStrideIn), dstNdStride(dstNdStrideIn),
+          originalNSize(originalNSizeIn)
+    {
+    }
+    bool nz2ndEn = false;
+    AscendCModel::Field<uint16_t> ndNum = 1;
+    AscendCModel::Field<uint16_t> srcNdStride = 0;
+    AscendCModel::Field<uint16_t> dstNdStride = 0;
+    AscendCModel::Field<uint16_t> originalNSize = 0;
+};
+
+/// The older form: columns of 16 elements as bursts with gaps between them.
+template <typename Src = int32_t> struct FixpipeParams {
+    FixpipeParams() = default;
+    constexpr FixpipeParams(AscendCModel::Field<uint16_t> count, AscendCModel::Field<uint16_t> len,
+        AscendCModel::Field<uint16_t> srcStrideIn, AscendCModel::Field<uint32_t> dstStrideIn)
+        : cburstNum(count), burstLen(len), dstStride(dstStrideIn), srcStride(srcStrideIn)
+    {
+    }
+
+    /// Columns of 16 elements.
+    AscendCModel::Field<uint16_t> cburstNum = 1;
+    /// Of a column in L0C, in blocks of 32 bytes.
+    AscendCModel::Field<uint16_t> burstLen = 1;
+    /// NZ: gap in blocks of 32 bytes; ND: length of a row in elements.
+    AscendCModel::Field<uint32_t> dstStride = 0;
+    /// Gap in L0C, in fractals of 16 x 16 elements.
+    AscendCModel::Field<uint16_t> srcStride = 0;
+    QuantParams quantParams;
+    bool reluEn = false;
+    Nz2NdParams nz2ndParams;
+    AscendCModel::Field<uint8_t> unitFlag = 0;
+};
 
 /// DataCopy from L0C; what it quantizes with and how ND matrices lie comes from `SetFixpipePreQuantFlag`,
 /// `SetFixPipeConfig` and `SetFixpipeNz2ndFlag`.
@@ -210,6 +258,30 @@ inline void ExecuteFixpipe(
     }
 }
 
+/// The older form of parameters as the newer one.
+template <typename Dst, typename Src, typename S>
+constexpr AscendC::FixpipeParamsV220 StridesOf(const AscendC::FixpipeParams<S>& params)
+{
+    constexpr int64_t block = 32;
+    constexpr int64_t columns = 16;
+    const int64_t rows = params.burstLen.value * block / static_cast<int64_t>(columns * sizeof(Src));
+    const auto& nd = params.nz2ndParams;
+    AscendC::FixpipeParamsV220 strides;
+    strides.mSize = rows;
+    strides.nSize = nd.nz2ndEn ? nd.originalNSize.value : params.cburstNum.value * columns;
+    strides.srcStride = params.srcStride.value * 16 + (rows + 15) / 16 * 16;
+    strides.dstStride = params.dstStride.value
+        + (nd.nz2ndEn ? 0 : params.burstLen.value * static_cast<int64_t>(sizeof(Dst)) / static_cast<int64_t>(sizeof(Src)));
+    strides.quantPre = params.quantParams.quantPre;
+    strides.deqScalar = params.quantParams.deqScalar;
+    strides.ndNum = nd.ndNum;
+    strides.srcNdStride = nd.srcNdStride;
+    strides.dstNdStride = nd.dstNdStride;
+    strides.reluEn = params.reluEn;
+    strides.unitFlag = params.unitFlag;
+    return strides;
+}
+
 template <typename Dst, typename Src>
 inline void ExecuteCopyOut(uint64_t dst, uint64_t src, const AscendC::DataCopyCO12DstParams& params, Site at)
 {
@@ -247,7 +319,7 @@ __aicore__ inline void Fixpipe(const GlobalTensor<T>& dst, const LocalTensor<U>&
     const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, config.format>(
-        dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 /// With the quantization parameters of each column, in L1 or FB.
@@ -257,7 +329,7 @@ __aicore__ inline void Fixpipe(const GlobalTensor<T>& dst, const LocalTensor<U>&
     const LocalTensor<S>& cbufWorkspace, const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, config.format>(
-        dst.ModelAddress(), src.ModelAddress(), cbufWorkspace.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), cbufWorkspace.ModelAddress(), intriParams, at);
 }
 
 /// Results from L0C to L1: in NZ format only, whatever the default of `config` is.
@@ -266,7 +338,7 @@ __aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& 
     const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, AscendCModel::LocalLayout<config.format>>(
-        dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 template <typename T, typename U, const FixpipeConfig& config = CFG_ROW_MAJOR, typename S = uint64_t,
@@ -275,7 +347,46 @@ __aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& 
     const LocalTensor<S>& cbufWorkspace, const FixpipeParamsV220& intriParams, ASCENDC_MODEL_SITE)
 {
     AscendCModel::ExecuteFixpipe<PrimT<T>, PrimT<U>, AscendCModel::LocalLayout<config.format>>(
-        dst.ModelAddress(), src.ModelAddress(), cbufWorkspace.ModelAddress(), intriParams, at);
+        dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), cbufWorkspace.ModelAddress(), intriParams, at);
+}
+
+/// With the older form of parameters, which says itself whether ND or NZ is made.
+template <typename T, typename U, typename S>
+__aicore__ inline void Fixpipe(const GlobalTensor<T>& dst, const LocalTensor<U>& src,
+    const FixpipeParams<S>& intriParams, ASCENDC_MODEL_SITE)
+{
+    const auto strides = AscendCModel::StridesOf<PrimT<T>, PrimT<U>>(intriParams);
+    if (intriParams.nz2ndParams.nz2ndEn) {
+        Fixpipe<T, U, CFG_ROW_MAJOR>(dst, src, strides, at);
+    } else {
+        Fixpipe<T, U, CFG_NZ>(dst, src, strides, at);
+    }
+}
+
+template <typename T, typename U, typename S, typename V>
+__aicore__ inline void Fixpipe(const GlobalTensor<T>& dst, const LocalTensor<U>& src,
+    const LocalTensor<S>& cbufWorkspace, const FixpipeParams<V>& intriParams, ASCENDC_MODEL_SITE)
+{
+    const auto strides = AscendCModel::StridesOf<PrimT<T>, PrimT<U>>(intriParams);
+    if (intriParams.nz2ndParams.nz2ndEn) {
+        Fixpipe<T, U, CFG_ROW_MAJOR>(dst, src, cbufWorkspace, strides, at);
+    } else {
+        Fixpipe<T, U, CFG_NZ>(dst, src, cbufWorkspace, strides, at);
+    }
+}
+
+template <typename T, typename U, typename S>
+__aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& src,
+    const FixpipeParams<S>& intriParams, ASCENDC_MODEL_SITE)
+{
+    Fixpipe<T, U, CFG_NZ>(dst, src, AscendCModel::StridesOf<PrimT<T>, PrimT<U>>(intriParams), at);
+}
+
+template <typename T, typename U, typename S, typename V>
+__aicore__ inline void Fixpipe(const LocalTensor<T>& dst, const LocalTensor<U>& src,
+    const LocalTensor<S>& cbufWorkspace, const FixpipeParams<V>& intriParams, ASCENDC_MODEL_SITE)
+{
+    Fixpipe<T, U, CFG_NZ>(dst, src, cbufWorkspace, AscendCModel::StridesOf<PrimT<T>, PrimT<U>>(intriParams), at);
 }
 
 /// Results from L0C to global memory, as the fixpipe's registers say.
@@ -283,7 +394,7 @@ template <typename T, typename U>
 __aicore__ inline void DataCopy(const GlobalTensor<T>& dst, const LocalTensor<U>& src,
     const DataCopyCO12DstParams& intriParams, ASCENDC_MODEL_SITE)
 {
-    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 /// Results from L0C to L1, as the fixpipe's registers say.
@@ -291,7 +402,7 @@ template <typename T, typename U>
 __aicore__ inline void DataCopy(const LocalTensor<T>& dst, const LocalTensor<U>& src,
     const DataCopyCO12DstParams& intriParams, ASCENDC_MODEL_SITE)
 {
-    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(), intriParams, at);
+    AscendCModel::ExecuteCopyOut<PrimT<T>, PrimT<U>>(dst.ModelAddress(), src.ModelAddress(AscendCModel::Space::L0C), intriParams, at);
 }
 
 /// How ND matrices lie that DataCopy makes.

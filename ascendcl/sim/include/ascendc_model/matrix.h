@@ -442,7 +442,8 @@ __aicore__ inline void Mmad(const LocalTensor<T>& dst, const LocalTensor<U>& fm,
     const MmadParams& mmadParams, ASCENDC_MODEL_SITE)
 {
     auto mmad = AscendCModel::MmadOf<PrimT<T>, PrimT<U>, PrimT<S>>(
-        dst.ModelAddress(), fm.ModelAddress(), filter.ModelAddress(), mmadParams);
+        dst.ModelAddress(AscendCModel::Space::L0C), fm.ModelAddress(AscendCModel::Space::L0A),
+        filter.ModelAddress(AscendCModel::Space::L0B), mmadParams);
     mmad.c_init = mmadParams.cmatrixInitVal && !mmadParams.isBias;
     mmad.c_source = mmadParams.cmatrixSource;
     // Without a tensor the bias is at the start of the table.
@@ -457,7 +458,8 @@ __aicore__ inline void Mmad(const LocalTensor<T>& dst, const LocalTensor<U>& fm,
 {
     static_assert(std::is_same_v<PrimT<V>, PrimT<T>>, "the bias has the type of the result");
     auto mmad = AscendCModel::MmadOf<PrimT<T>, PrimT<U>, PrimT<S>>(
-        dst.ModelAddress(), fm.ModelAddress(), filter.ModelAddress(), mmadParams);
+        dst.ModelAddress(AscendCModel::Space::L0C), fm.ModelAddress(AscendCModel::Space::L0A),
+        filter.ModelAddress(AscendCModel::Space::L0B), mmadParams);
     mmad.c_init = mmadParams.cmatrixInitVal;
     mmad.c_source = 1;
     mmad.bias = bias.ModelAddress();

@@ -427,6 +427,24 @@ __aicore__ inline void ResetMask()
     AscendCModel::current.registers.mask.bits[1] = ~0ull;
 }
 
+/// Of the toolkit's own code, not documented; kernels set masks with it.
+struct AscendCUtils {
+    template <typename T, bool isSetMask = true> __aicore__ static inline void SetMask(int32_t len)
+    {
+        if constexpr (isSetMask) {
+            SetVectorMask<T>(len);
+        }
+    }
+    template <typename T, bool isSetMask = true>
+    __aicore__ static inline void SetMask(const uint64_t maskHigh, const uint64_t maskLow)
+    {
+        if constexpr (isSetMask) {
+            SetVectorMask<T>(maskHigh, maskLow);
+        }
+    }
+    template <typename T> __aicore__ static inline void ResetMask() { AscendC::ResetMask(); }
+};
+
 } // namespace AscendC
 
 // The instructions themselves, as the device's compiler names them.

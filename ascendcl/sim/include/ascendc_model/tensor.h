@@ -239,6 +239,14 @@ public:
         return AscendCModel::LocalAddress(Memory(), Offset());
     }
 
+    /// As an operand that is in `operand` always: a tensor that was never given a position lies at its start, as on
+    /// the device, where the instruction decides.
+    uint64_t ModelAddress(AscendCModel::Space operand) const
+    {
+        return Memory() == AscendCModel::Space::GM ? AscendCModel::LocalAddress(operand, address_.bufferAddr)
+                                                   : ModelAddress();
+    }
+
     /// The memory that the tensor is in.
     AscendCModel::Space Memory() const { return AscendCModel::SpaceOf(static_cast<TPosition>(address_.logicPos)); }
 

@@ -9,6 +9,9 @@
 #include <type_traits>
 #include <utility>
 
+// The device's compiler has `sqrt` and its like as functions of the scalar unit, without a header.
+#include <math.h>
+
 #include "ascendc_model/core.h"
 
 #ifndef __CCE_AICORE__
@@ -49,6 +52,19 @@
 
 #define GM_ADDR __gm__ uint8_t*
 
+// The compiler's own name of the type.
+#define __bf16 bfloat16_t
+
+#ifndef likely
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#endif
+#ifndef unlikely
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+#endif
+
+// Code is fetched ahead: no effect on results.
+#define PRELOAD(lines) static_cast<void>(lines)
+
 /// A pipe of the core; the values are those of the device's compiler.
 enum pipe_t : int {
     PIPE_S = 0,
@@ -83,6 +99,23 @@ enum mem_dsb_t : int {
     DSB_UB = 2,
     DSB_SEQ = 3,
 };
+
+/// The smaller and the larger of two numbers: functions of the device's compiler.
+template <typename A, typename B, std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>, int> = 0>
+constexpr std::common_type_t<A, B> min(A a, B b)
+{
+    const std::common_type_t<A, B> x = a, y = b;
+    return x < y ? x : y;
+}
+template <typename A, typename B, std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>, int> = 0>
+constexpr std::common_type_t<A, B> max(A a, B b)
+{
+    const std::common_type_t<A, B> x = a, y = b;
+    return x < y ? y : x;
+}
+
+/// Padding of a copy between L0C and UB, which this device has not: `PAD_NONE` only.
+enum class pad_t : uint8_t { PAD_NONE = 0 };
 
 namespace AscendCModel {
 

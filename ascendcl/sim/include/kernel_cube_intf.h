@@ -1,0 +1,7 @@
+// The cube unit's interface under its own name.
+#ifndef ASCENDC_MODEL_KERNEL_CUBE_INTF_H
+#define ASCENDC_MODEL_KERNEL_CUBE_INTF_H
+
+#include "kernel_operator.h"
+
+#endif

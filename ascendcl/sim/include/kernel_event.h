@@ -1,0 +1,7 @@
+// Flags between pipes, under the name of their own header on the device.
+#ifndef ASCENDC_MODEL_KERNEL_EVENT_H
+#define ASCENDC_MODEL_KERNEL_EVENT_H
+
+#include "kernel_operator.h"
+
+#endif
