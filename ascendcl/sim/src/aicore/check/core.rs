@@ -122,6 +122,54 @@ fn small(instruction: &Instruction) -> bool {
     }
 }
 
+/// Of how many bytes an instruction must find none written, to read what nothing wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grain {
+    /// It computes, or may carry the bytes out of the core.
+    Byte,
+    /// It only carries fractals to the cube unit. Those of a matrix of fewer than 16 rows are not full, and what comes
+    /// of the rest of them is not used.
+    Fractal,
+    /// The same, where rows follow from a window on a map.
+    Instruction,
+}
+
+const FRACTAL: u64 = 512;
+
+impl Grain {
+    fn of(instruction: &Instruction) -> Self {
+        match instruction {
+            Instruction::Load2d(_) | Instruction::LoadTranspose(_) => Self::Fractal,
+            Instruction::Load3d(_) => Self::Instruction,
+            _ => Self::Byte,
+        }
+    }
+
+    /// Which of the unwritten parts of a run count.
+    fn of_run(self, start: u64, mut parts: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+        if self == Self::Fractal {
+            for (from, to) in &mut parts {
+                *from = start + (*from - start).next_multiple_of(FRACTAL);
+                *to = start + (*to - start) / FRACTAL * FRACTAL;
+            }
+            parts.retain(|(from, to)| from < to);
+        }
+        parts
+    }
+}
+
+/// An instruction as [`CoreChecker::touch`] needs it.
+#[derive(Clone, Copy, Debug)]
+struct User {
+    pipe: usize,
+    record: u32,
+    unit: bool,
+    small: bool,
+    grain: Grain,
+    /// Buffers that had been taken back when it was issued.
+    issued: u32,
+}
+
 /// `16 bytes at UB +0x20`
 fn place(space: Space, start: u64, end: u64) -> String {
     format!("{} bytes at {}", end - start, Address::new(space, start))
@@ -175,8 +223,15 @@ impl CoreChecker {
         let Some(pipe) = instruction.pipe().and_then(clock::index) else { return };
         self.start(pipe, ticket);
         let record = self.shared.records.number(pipe, instruction.name(), site);
-        let unit = unit_flag(instruction);
-        self.touch(pipe, record, unit, small(instruction), ticket.buffers, accesses);
+        let user = User {
+            pipe,
+            record,
+            unit: unit_flag(instruction),
+            small: small(instruction),
+            grain: Grain::of(instruction),
+            issued: ticket.buffers,
+        };
+        self.touch(&user, accesses);
     }
 
     /// The scalar unit reads or writes memory.
@@ -184,7 +239,8 @@ impl CoreChecker {
         let (name, used) = if write { ("SetValue", Use::Write) } else { ("GetValue", Use::Read) };
         let record = self.shared.records.number(SCALAR, name, site);
         let issued = self.buffers.now();
-        self.touch(SCALAR, record, false, false, issued, &[Access::run(address, used, bytes)]);
+        let user = User { pipe: SCALAR, record, unit: false, small: false, grain: Grain::Byte, issued };
+        self.touch(&user, &[Access::run(address, used, bytes)]);
     }
 
     /// The hardware refuses an instruction.
@@ -393,10 +449,13 @@ impl CoreChecker {
     }
 
     /// The next instruction of a pipe uses memory.
-    fn touch(&mut self, pipe: usize, record: u32, unit: bool, small: bool, issued: u32, accesses: &[Access]) {
+    fn touch(&mut self, user: &User, accesses: &[Access]) {
+        let &User { pipe, record, unit, grain, .. } = user;
         self.numbers[pipe] += 1;
         let number = self.numbers[pipe];
         let lane = (self.core * PIPES + pipe) as u32;
+        // Of an instruction that counts as a whole: the bytes that it reads, and the parts that nothing wrote.
+        let (mut bytes, mut missing) = (0, Vec::new());
         // What an instruction reads was there before it writes.
         let reads = accesses.iter().filter(|access| access.used == Use::Read);
         let writes = accesses.iter().filter(|access| access.used != Use::Read);
@@ -412,21 +471,43 @@ impl CoreChecker {
             let offset = access.address.offset();
             for run in 0..count {
                 let start = offset.saturating_add(access.stride.saturating_mul(run));
-                self.run(pipe, space, (start, start.saturating_add(length)), new, small, issued);
+                let end = start.saturating_add(length);
+                let unwritten = self.run(user, space, (start, end), new);
+                if access.used != Use::Read {
+                    continue;
+                }
+                if grain == Grain::Instruction {
+                    bytes += length;
+                    missing.extend(unwritten.into_iter().map(|(from, to)| (space, from, to)));
+                } else {
+                    self.uninitialized(user, space, (start, end), &grain.of_run(start, unwritten));
+                }
             }
+        }
+        if let Some(&(space, from, to)) = missing.first()
+            && missing.iter().map(|(_, from, to)| to - from).sum::<u64>() == bytes
+        {
+            self.uninitialized(user, space, (from, to), &[(from, to)]);
         }
     }
 
-    /// An instruction uses bytes without a gap.
-    fn run(
-        &mut self,
-        pipe: usize,
-        space: Space,
-        (start, end): (u64, u64),
-        new: Entry,
-        small: bool,
-        issued: u32,
-    ) {
+    /// An instruction reads bytes of which nothing wrote these parts.
+    fn uninitialized(&mut self, user: &User, space: Space, (start, end): (u64, u64), parts: &[(u64, u64)]) {
+        let (Some(&(from, _)), Some(&(_, to))) = (parts.first(), parts.last()) else { return };
+        let bytes: u64 = parts.iter().map(|(from, to)| to - from).sum();
+        let message = format!(
+            "{} reads {}, of which nothing wrote {bytes} (from {} to {})",
+            NAMES[user.pipe],
+            place(space, start, end),
+            Address::new(space, from),
+            Address::new(space, to),
+        );
+        self.report(FindingKind::UninitializedRead, message, user.record, None);
+    }
+
+    /// An instruction uses bytes without a gap; returns the parts that nothing wrote.
+    fn run(&mut self, user: &User, space: Space, (start, end): (u64, u64), new: Entry) -> Vec<(u64, u64)> {
+        let &User { pipe, small, issued, .. } = user;
         let mut clashes: Vec<Clash> = Vec::new();
         let mut unwritten: Vec<(u64, u64)> = Vec::new();
         let shared = Arc::clone(&self.shared);
@@ -459,19 +540,6 @@ impl CoreChecker {
                 _ => unwritten.push((from, to)),
             });
         }
-        if new.used == Use::Read
-            && let (Some(&(from, _)), Some(&(_, to))) = (unwritten.first(), unwritten.last())
-        {
-            let bytes: u64 = unwritten.iter().map(|(from, to)| to - from).sum();
-            let message = format!(
-                "{} reads {}, of which nothing wrote {bytes} (from {} to {})",
-                NAMES[pipe],
-                place(space, start, end),
-                Address::new(space, from),
-                Address::new(space, to),
-            );
-            self.report(FindingKind::UninitializedRead, message, new.record, None);
-        }
         if let Some(buffer) = self.buffers.stale(space, start, end, issued) {
             let message = format!(
                 "{} {} {} in a buffer of {} that was taken back",
@@ -488,6 +556,7 @@ impl CoreChecker {
                 self.clash(pipe, space, &new, clash);
             }
         }
+        unwritten
     }
 
     fn clash(&mut self, pipe: usize, space: Space, new: &Entry, clash: &Clash) {

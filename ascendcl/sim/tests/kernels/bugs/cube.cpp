@@ -60,11 +60,6 @@ __aicore__ inline void Operands(GM_ADDR x)
     Pass<HardEvent::MTE1_M>();
 }
 
-__aicore__ inline void Drain(GM_ADDR y)
-{
-    Fixpipe<float, float, CFG_ROW_MAJOR>(Gm(y), L0c(0), Rows());
-}
-
 extern "C" __global__ __aicore__ void l1_out_of_bounds(GM_ADDR x, GM_ADDR y, uint32_t wrong)
 {
     KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
@@ -131,9 +126,9 @@ extern "C" __global__ __aicore__ void l0a_misaligned(GM_ADDR x, GM_ADDR y, uint3
 extern "C" __global__ __aicore__ void l1_not_written(GM_ADDR x, GM_ADDR y, uint32_t wrong)
 {
     KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
-    DataCopy(L1(0), Gm<half>(x), wrong != 0 ? FRACTAL - 16 : FRACTAL);
+    DataCopy(L1(0), Gm<half>(x), wrong != 0 ? FRACTAL : 2 * FRACTAL);
     Pass<HardEvent::MTE2_MTE1>();
-    LoadData(L0a(0), L1(0), Fractals(1)); // BUG
+    LoadData(L0a(0), L1(0), Fractals(2)); // BUG
 }
 
 extern "C" __global__ __aicore__ void l0c_not_written(GM_ADDR x, GM_ADDR y, uint32_t wrong)
@@ -292,4 +287,24 @@ extern "C" __global__ __aicore__ void l1_row_count_too_large(GM_ADDR x, GM_ADDR 
     params.dstNzC0Stride = 16;
     params.dstNzNStride = 1;
     DataCopy(L1(0), Gm<half>(x), params); // BUG
+}
+
+extern "C" __global__ __aicore__ void l1_rows_that_fill_no_fractal(GM_ADDR x, GM_ADDR y, uint32_t wrong)
+{
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
+    // Right in both cases: the rest of a fractal of few rows goes to L0A as it is, and is not used there.
+    const uint32_t rows = wrong != 0 ? 1 : 5;
+    DataCopy(L1(0), Gm<half>(x), rows * 16);
+    DataCopy(L1(512), Gm<half>(x), FRACTAL);
+    Pass<HardEvent::MTE2_MTE1>();
+    LoadData(L0a(0), L1(0), Fractals(1));
+    LoadData(L0b(0), L1(512), Fractals(1));
+    Pass<HardEvent::MTE1_M>();
+    MmadParams product = Square(true);
+    product.m = rows;
+    Mmad(L0c(0), L0a(0), L0b(0), product);
+    Pass<HardEvent::M_FIX>();
+    FixpipeParamsV220 out = Rows();
+    out.mSize = rows;
+    Fixpipe<float, float, CFG_ROW_MAJOR>(Gm(y), L0c(0), out);
 }
