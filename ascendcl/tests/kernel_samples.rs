@@ -195,6 +195,18 @@ fn many_cores_add_to_one_place() {
 }
 
 #[test]
+fn cores_that_poll_let_others_run() {
+    let tokens = sample("meetings.cpp", "relay", |stream, kernel| {
+        let mut tokens = stream.alloc_from(&[0i32; 12 * 16]).unwrap();
+        // SAFETY: a token for each of 12 cores, in 64 bytes.
+        unsafe { kernel.launch(stream, 12, KernelArgs::new().write(&mut tokens)) }.unwrap();
+        stream.download_vec(&tokens).unwrap()
+    });
+    let expected: Vec<i32> = (1..=12).rev().map(|cores| (1 << cores) - 1).collect();
+    assert_eq!(tokens.iter().copied().step_by(16).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn rows_of_odd_lengths_are_padded() {
     let x = numbers(9 * 5, 9);
     let (padded, stripped) = sample("rearrange.cpp", "pad_rows", |stream, kernel| {

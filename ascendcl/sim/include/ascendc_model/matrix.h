@@ -295,6 +295,19 @@ inline Mmad MmadOf(uint64_t c, uint64_t a, uint64_t b, const AscendC::MmadParams
     return mmad;
 }
 
+/// Two neighbouring channels of 4 bits move as one of 8.
+template <typename T> inline void InBytes(Load3d& load, Site at)
+{
+    if constexpr (std::is_same_v<T, AscendC::int4b_t>) {
+        if (load.channel_size % 2 != 0 || load.k_extension % 2 != 0 || load.k_start % 2 != 0) {
+            Fail("LoadData: channelSize, kExtension and kStartPt of 4-bit elements must be even", at);
+        }
+        load.channel_size /= 2;
+        load.k_extension /= 2;
+        load.k_start /= 2;
+    }
+}
+
 } // namespace AscendCModel
 
 namespace AscendC {
@@ -356,6 +369,7 @@ __aicore__ inline void LoadData(const LocalTensor<T>& dst, const LocalTensor<T>&
     if (loadDataParams.fMatrixCtrl) {
         AscendCModel::Fail("LoadData: fMatrixCtrl must be false on this device", at);
     }
+    AscendCModel::InBytes<PrimT<T>>(load, at);
     AscendCModel::ExecuteCube(load, at);
 }
 
@@ -382,6 +396,7 @@ __aicore__ inline void LoadData(const LocalTensor<T>& dst, const LocalTensor<T>&
     if (loadDataParams.fMatrixCtrl) {
         AscendCModel::Fail("LoadData: fMatrixCtrl must be false on this device", at);
     }
+    AscendCModel::InBytes<PrimT<T>>(load, at);
     AscendCModel::ExecuteCube(load, at);
 }
 

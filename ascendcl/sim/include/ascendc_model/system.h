@@ -244,8 +244,14 @@ __aicore__ inline bfloat16_t ToBfloat16(const float& fVal)
     return fVal;
 }
 
+/// Reads past the cache, as after a clean of its line: that tells the model of a core that polls, which must let others
+/// run.
 template <typename T> __aicore__ inline T ReadGmByPassDCache(__gm__ T* addr, ASCENDC_MODEL_SITE)
 {
+    AscendCModel::CleanCache clean;
+    clean.pipe = static_cast<uint8_t>(AscendCModel::Pipe::Scalar);
+    clean.address = reinterpret_cast<uint64_t>(addr);
+    AscendCModel::Execute(clean, at);
     T value;
     AscendCModel::ReadGlobal(&value, addr, sizeof(T), at);
     return value;

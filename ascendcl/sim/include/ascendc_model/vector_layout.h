@@ -35,6 +35,32 @@ void RunTransposeRows(const uint64_t dst[16], const uint64_t src[16], const Asce
     ExecuteVector(rows, at);
 }
 
+/// Transposes matrices one after the other. The device's library does it with many TransDataTo5HD by way of a
+/// temporary buffer; the model moves each element on the scalar unit, with all other pipes idle: the same result, but
+/// not the same time, and the temporary buffer stays as it is.
+template <typename T>
+void TransposeMatrices(const AscendC::LocalTensor<T>& dst, const AscendC::LocalTensor<T>& src, uint32_t matrices,
+    uint32_t rows, uint32_t columns, Site at)
+{
+    static_assert(IsOneOf<Element<T>, int8_t, uint8_t, int16_t, uint16_t, half, int32_t, uint32_t, float>,
+        "Transpose: NPU architecture 2201 does not transpose elements of this type");
+    if constexpr (IS_VECTOR) {
+        if (rows > 4095 || columns > 4095) {
+            Fail("Transpose: cSize and hSize * wSize are at most 4095", at);
+        }
+        BarrierOf(PIPE_ALL, at);
+        for (uint32_t matrix = 0; matrix < matrices; ++matrix) {
+            const uint32_t start = matrix * rows * columns;
+            for (uint32_t row = 0; row < rows; ++row) {
+                for (uint32_t column = 0; column < columns; ++column) {
+                    dst.SetValue(start + column * rows + row, src.GetValue(start + row * columns + column, at), at);
+                }
+            }
+        }
+        BarrierOf(PIPE_ALL, at);
+    }
+}
+
 } // namespace AscendCModel
 
 namespace AscendC {
@@ -52,23 +78,30 @@ __aicore__ inline void Transpose(const LocalTensor<T>& dst, const LocalTensor<T>
     AscendCModel::ExecuteVector(transpose, at);
 }
 
-/// d = a transposed, both 16 by 16 (TRANSPOSE_ND2ND_B16); TRANSPOSE_TYPE_NONE does nothing
+/// TRANSPOSE_ND2ND_B16: d = a transposed, both 16 by 16. TRANSPOSE_NCHW2NHWC and TRANSPOSE_NHWC2NCHW: each of nSize
+/// matrices of cSize rows and hSize * wSize columns, or the reverse, transposed. TRANSPOSE_TYPE_NONE does nothing.
 template <typename T>
 __aicore__ inline void Transpose(const LocalTensor<T>& dst, const LocalTensor<T>& src, const LocalTensor<uint8_t>&,
     const TransposeParamsExt& transposeParams, ASCENDC_MODEL_SITE)
 {
-    if (transposeParams.transposeType == TransposeType::TRANSPOSE_TYPE_NONE) {
+    const TransposeType type = transposeParams.transposeType;
+    if (type == TransposeType::TRANSPOSE_TYPE_NONE) {
         return;
     }
     if constexpr (AscendCModel::IsOneOf<AscendCModel::Element<T>, int16_t, uint16_t, half>) {
-        if (transposeParams.transposeType == TransposeType::TRANSPOSE_ND2ND_B16) {
+        if (type == TransposeType::TRANSPOSE_ND2ND_B16) {
             Transpose(dst, src, at);
             return;
         }
     }
-    if constexpr (AscendCModel::IS_VECTOR) {
-        AscendCModel::Fail("Transpose: on the model of NPU architecture 2201 there is TRANSPOSE_ND2ND_B16 of 16-bit "
-                           "elements only",
+    const uint32_t area = uint32_t {transposeParams.hSize} * transposeParams.wSize;
+    if (type == TransposeType::TRANSPOSE_NCHW2NHWC) {
+        AscendCModel::TransposeMatrices(dst, src, transposeParams.nSize, transposeParams.cSize, area, at);
+    } else if (type == TransposeType::TRANSPOSE_NHWC2NCHW) {
+        AscendCModel::TransposeMatrices(dst, src, transposeParams.nSize, area, transposeParams.cSize, at);
+    } else if constexpr (AscendCModel::IS_VECTOR) {
+        AscendCModel::Fail("Transpose: on the model of NPU architecture 2201 there are TRANSPOSE_ND2ND_B16 of 16-bit "
+                           "elements, TRANSPOSE_NCHW2NHWC and TRANSPOSE_NHWC2NCHW",
             at);
     }
 }
