@@ -38,6 +38,18 @@ fn tensors_placed_by_hand_leave_by_the_older_fixpipe() {
 }
 
 #[test]
+fn objects_that_are_loaded_at_once_stay_apart() {
+    let device = device(0);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernels/scale.cpp");
+    let other =
+        ascendcl_sim_cc::Build::new(FOLDER.path().join("other.so")).source(source).run().unwrap().output;
+    let (first, second) = (Module::load(&device, &*OBJECT).unwrap(), Module::load(&device, other).unwrap());
+    assert_eq!(first.kernel("product").unwrap().name(), "product");
+    assert_eq!(second.kernel("scale").unwrap().name(), "scale");
+    assert!(second.kernel("product").is_err());
+}
+
+#[test]
 fn kernels_of_macros_call_without_a_namespace() {
     let device = device(0);
     let stream = device.stream().unwrap();
