@@ -60,6 +60,16 @@ fn last_line(text: &str) -> &str {
 }
 
 #[test]
+fn check_finds_nothing_wrong_in_the_kernel() {
+    let document = json(&["check", "--heads", "3", "--tokens", "2", "--hidden-size", "512", "--json"]);
+    let launches = document["launches"].as_array().unwrap();
+    assert_eq!(launches.len(), 1);
+    assert_eq!((&launches[0]["kernel"], &launches[0]["blocks"]), (&"mlapo".into(), &20.into()));
+    assert!(launches[0]["instructions"].as_u64().unwrap() > 1000, "{document:#}");
+    assert_eq!(launches[0]["findings"].as_array().unwrap().len(), 0, "{document:#}");
+}
+
+#[test]
 fn run_in_the_modes_of_the_operator() {
     let modes = [
         ("combined", "bf16", "per-tensor", "nd"),
@@ -76,7 +86,7 @@ fn run_in_the_modes_of_the_operator() {
         assert_eq!((&config["cache"], &config["dtype"]), (&cache.into(), &dtype.into()), "{document:#}");
         assert_eq!((&config["quant"], &document["wuk"]), (&quant.into(), &wuk.into()));
         assert_eq!((&document["tokens"], &config["num_heads"]), (&3.into(), &2.into()));
-        assert_eq!((&document["backend"], &document["device"]["kind"]), (&"host".into(), &"sim".into()));
+        assert_eq!((&document["backend"], &document["device"]["kind"]), (&"kernel".into(), &"sim".into()));
         assert_eq!(document["time"]["iterations"], 2);
         for key in ["median_us", "min_us", "stream_median_us", "stream_min_us"] {
             assert!(document["time"][key].as_f64().unwrap() > 0.0, "{key}: {document:#}");
