@@ -9,20 +9,11 @@ namespace Mlapo {
 constexpr uint32_t FLOATS_OF_A_REPEAT = 64;
 constexpr uint32_t FLOATS_OF_A_BLOCK = 8;
 
-// Calls `apply(lane, lanes, params)` for each run of lanes of rows of `count` values, all rows at once; the second source
-// is one row for all.
-template <typename F> __aicore__ inline void EachRow(uint32_t count, F apply)
+// For rows of `count` values and a second source that is one row for all of them.
+__aicore__ inline AscendC::BinaryRepeatParams OneRowForAll(uint32_t count)
 {
-    AscendC::BinaryRepeatParams params;
-    params.dstBlkStride = 1;
-    params.src0BlkStride = 1;
-    params.src1BlkStride = 1;
-    params.dstRepStride = static_cast<uint8_t>(count / FLOATS_OF_A_BLOCK);
-    params.src0RepStride = static_cast<uint8_t>(count / FLOATS_OF_A_BLOCK);
-    params.src1RepStride = 0;
-    for (uint32_t lane = 0; lane < count; lane += FLOATS_OF_A_REPEAT) {
-        apply(lane, Min(FLOATS_OF_A_REPEAT, count - lane), params);
-    }
+    const uint8_t stride = static_cast<uint8_t>(count / FLOATS_OF_A_BLOCK);
+    return AscendC::BinaryRepeatParams(1, 1, 1, stride, stride, 0);
 }
 
 // The scales of a product's columns, and what is added to its sums.
@@ -53,18 +44,21 @@ __aicore__ inline void Dequantize(const Dequant& dequant, const AscendC::LocalTe
     const AscendC::LocalTensor<float>& row_scales, uint32_t rows, uint32_t count, const AscendC::LocalTensor<T>& to)
 {
     const uint8_t repeat = static_cast<uint8_t>(rows);
+    const AscendC::BinaryRepeatParams params = OneRowForAll(count);
     if (!dequant.per_token) {
-        EachRow(count, [&](uint32_t lane, uint32_t lanes, const AscendC::BinaryRepeatParams& params) {
-            AscendC::Add(sums[lane], sums[lane], bias[lane], static_cast<uint64_t>(lanes), repeat, params);
-        });
+        for (uint32_t lane = 0; lane < count; lane += FLOATS_OF_A_REPEAT) {
+            const uint64_t lanes = Min(FLOATS_OF_A_REPEAT, count - lane);
+            AscendC::Add(sums[lane], sums[lane], bias[lane], lanes, repeat, params);
+        }
         Then();
     }
     const AscendC::LocalTensor<float> values = sums.template ReinterpretCast<float>();
     AscendC::Cast(values, sums, AscendC::RoundMode::CAST_RINT, rows * count);
     Then();
-    EachRow(count, [&](uint32_t lane, uint32_t lanes, const AscendC::BinaryRepeatParams& params) {
-        AscendC::Mul(values[lane], values[lane], descale[lane], static_cast<uint64_t>(lanes), repeat, params);
-    });
+    for (uint32_t lane = 0; lane < count; lane += FLOATS_OF_A_REPEAT) {
+        const uint64_t lanes = Min(FLOATS_OF_A_REPEAT, count - lane);
+        AscendC::Mul(values[lane], values[lane], descale[lane], lanes, repeat, params);
+    }
     Then();
     if (dequant.per_token) {
         for (uint32_t row = 0; row < rows; ++row) {

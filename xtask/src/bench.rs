@@ -69,7 +69,7 @@ fn measure(args: &Args) -> Result<Report, Error> {
     let start = SystemTime::now();
     bench(args, &criterion, &["-p", "mlapo", "--bench", "bandwidth"], None)?;
     let benches =
-        ["-p", "ascendcl", "-p", "mlapo", "--bench", "format", "--bench", "stream", "--bench", "host"];
+        ["-p", "ascendcl", "-p", "mlapo", "--bench", "format", "--bench", "stream", "--bench", "host", "--bench", "kernel"];
     bench(args, &criterion, &benches, args.filter.as_deref())?;
 
     let mut measurements = Vec::new();

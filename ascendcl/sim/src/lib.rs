@@ -7,7 +7,7 @@
 //!
 //! # What is simulated
 //!
-//! The host half of the device: everything that a program sees of it, short of kernels.
+//! What a program sees of the device, and the AI cores that run its kernels.
 //!
 //! * **Devices** with the facts of their model (cores, caches, memory). Contexts are per thread, a device is
 //!   counted as it is set and reset, memory of another device needs peer access.
@@ -26,6 +26,9 @@
 //! * **Callbacks** by threads of the program or of the runtime, and **graphs** that are captured and
 //!   replayed. A graph runs its tasks one by one, in the order of their capture. The tasks of a group, which are calls of
 //!   operators, can be replaced.
+//!
+//! * **AI cores** that execute kernels instruction by instruction: [`kernel`] says at which level. Kernels are
+//!   Ascend C, built by `cargo xtask sim-cc` against the headers of this crate; see `docs/ai-cores.md`.
 //!
 //! What is not simulated returns `ACL_ERROR_API_NOT_SUPPORT` and writes its name to the log; it never
 //! succeeds.
