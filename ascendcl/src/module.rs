@@ -40,6 +40,8 @@ pub struct Module {
 pub(crate) struct ModuleInner {
     pub(crate) device: Device,
     binary: sys::aclrtBinHandle,
+    /// What the binary was loaded from, and its bytes, which the library may go on reading.
+    created: Option<(sys::aclrtBinary, Box<[u8]>)>,
 }
 
 // SAFETY: the handle may be used by any thread whose context is that of the device, which `Device::bind` sees to; it is
@@ -60,7 +62,7 @@ impl Module {
         let text = CString::new(absolute.as_os_str().as_bytes())
             .map_err(|_| ShapeError::new("path of a kernel binary", "without null bytes", path.display()))?;
         let binary = device.bind()?.load_binary(&text)?;
-        Ok(Self { inner: Arc::new(ModuleInner { device: device.clone(), binary }) })
+        Ok(Self { inner: Arc::new(ModuleInner { device: device.clone(), binary, created: None }) })
     }
 
     /// Loads a binary from memory (`aclrtBinaryLoadFromData`, since 9.1; before, by a temporary file).
@@ -74,7 +76,48 @@ impl Module {
             }
             loaded => loaded?,
         };
-        Ok(Self { inner: Arc::new(ModuleInner { device: device.clone(), binary }) })
+        Ok(Self { inner: Arc::new(ModuleInner { device: device.clone(), binary, created: None }) })
+    }
+
+    /// Loads a binary from memory by the functions that go with launches whose arguments are in device memory
+    /// ([`Kernel::launch_on_device_args`]): `aclrtCreateBinary` and `aclrtBinaryLoad`.
+    ///
+    /// # Errors
+    /// [`Error::Acl`] if it is no binary for the device; [`Error::Shape`] for a program that runs on the device itself,
+    /// where the bytes would have to be in device memory.
+    pub fn from_bytes_plain(device: &Device, bytes: &[u8]) -> Result<Self> {
+        let acl = device.bind()?;
+        if acl.run_mode()? != sys::ACL_HOST {
+            return Err(ShapeError::new("run mode", "the host's", "the device's").into());
+        }
+        let bytes: Box<[u8]> = bytes.into();
+        // SAFETY: the bytes move with the result, behind their box, and are dropped after the binary is destroyed.
+        let created = unsafe { acl.create_binary(&bytes) }?;
+        // SAFETY: just created.
+        let loaded = unsafe { acl.load_created_binary(created) };
+        let binary = loaded.inspect_err(|_| {
+            // SAFETY: created, and nothing was loaded of it.
+            if let Err(error) = unsafe { acl.destroy_binary(created) } {
+                tracing::error!(device = device.id(), %error, "destroying a kernel binary");
+            }
+        })?;
+        Ok(Self {
+            inner: Arc::new(ModuleInner { device: device.clone(), binary, created: Some((created, bytes)) }),
+        })
+    }
+
+    /// The kernel of an entry, such as the tiling key of an operator (`aclrtBinaryGetFunctionByEntry`). Its
+    /// [`name`](Kernel::name) here is "entry" and the number.
+    ///
+    /// The newest AscendCL docs call the function reserved: real libraries may refuse it.
+    ///
+    /// # Errors
+    /// [`Error::Acl`] if there is none.
+    pub fn kernel_by_entry(&self, entry: u64) -> Result<Kernel> {
+        let acl = self.inner.device.bind()?;
+        // SAFETY: the binary is loaded as long as `self` lives.
+        let function = unsafe { acl.binary_function_by_entry(self.inner.binary, entry) }?;
+        Ok(Kernel::new(self, &format!("entry {entry}"), function))
     }
 
     /// The kernel of a name (`aclrtBinaryGetFunction`).
@@ -103,9 +146,16 @@ impl Drop for ModuleInner {
             // Kernels may be queued, also by graphs, whose streams wait for them before they end.
             acl.synchronize_device()?;
             // SAFETY: the last handle goes, and the device has done its work.
-            unsafe { acl.unload_binary(self.binary) }
+            unsafe { acl.unload_binary(self.binary) }?;
+            match &self.created {
+                // SAFETY: what was loaded of it is unloaded.
+                Some((created, _)) => unsafe { acl.destroy_binary(*created) },
+                None => Ok(()),
+            }
         };
         if let Err(error) = unload() {
+            // What may still be read is kept.
+            std::mem::forget(self.created.take());
             tracing::error!(device = self.device.id(), %error, "unloading a kernel binary");
         }
     }

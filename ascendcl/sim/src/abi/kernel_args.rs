@@ -44,6 +44,10 @@ struct Appended {
 // Numbers that are no addresses of the program's memory, which lists by handle share the map with.
 const TAG: usize = 0x61 << (usize::BITS - 8);
 static NEXT: AtomicUsize = AtomicUsize::new(1);
+thread_local! {
+    /// The handle of the thread's own list.
+    static OWN_LIST: usize = TAG | NEXT.fetch_add(1, Ordering::Relaxed) << 4;
+}
 static LISTS: LazyLock<Mutex<HashMap<usize, Arguments>>> = LazyLock::new(Mutex::default);
 
 abi! {
@@ -62,11 +66,12 @@ abi! {
         actual_args_size.set(size.ok_or_else(|| misuse!(ACL_ERROR_INVALID_PARAM, "the arguments are too large"))?)
     }
 
-    /// The list lives until its binary is unloaded.
+    /// The list is the thread's, and ends with the next one or when its binary is unloaded. The documents say no end of it;
+    /// programs launch a list before they make the next, and no function would give it back.
     pub fn aclrtKernelArgsInit(func_handle: aclrtFuncHandle, args_handle: *mut aclrtArgsHandle) {
         args_handle.required()?;
         let function = kernel::function(func_handle.0)?;
-        let number = TAG | NEXT.fetch_add(1, Ordering::Relaxed) << 4;
+        let number = OWN_LIST.with(|number| *number);
         LISTS.lock().insert(number, Arguments::new(function, usize::MAX));
         args_handle.set(aclrtArgsHandle(ptr::without_provenance_mut(number)))
     }
