@@ -426,6 +426,6 @@ static void Refusals()
         Select(At<half>(D), At<uint8_t>(C), At<half>(A), half(1), SELMODE::VSEL_CMPMASK_SPR, 64);
     });
     Fails(__LINE__, "TRANSPOSE_ND2ND_B16", [] {
-        Transpose(At<half>(D), At<half>(A), At<uint8_t>(B), TransposeParamsExt(1, 16, 4, 4, TransposeType::TRANSPOSE_NCHW2NHWC));
+        Transpose(At<half>(D), At<half>(A), At<uint8_t>(B), TransposeParamsExt(1, 16, 4, 4, TransposeType::TRANSPOSE_NZ2ND_0213));
     });
 }
