@@ -187,7 +187,7 @@ impl Kernel {
         self.function
     }
 
-    /// The name that the library has for it (`aclrtGetFunctionName`, since 9.1).
+    /// The name that the library has for it, up to 4095 bytes of it (`aclrtGetFunctionName`, since 9.1).
     ///
     /// # Errors
     /// [`Error::MissingSymbol`] before 9.1, [`Error::Acl`] from the library.

@@ -452,3 +452,43 @@ pub(crate) fn argument_bytes<T: KernelArg>(value: &T) -> &[u8] {
     // SAFETY: all bytes of a `KernelArg` are initialized.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of the attributes with the first two words of their values.
+    fn words(config: &LaunchConfig) -> Vec<(u32, [u32; 2])> {
+        let word = |attribute: sys::aclrtLaunchKernelAttr| {
+            // SAFETY: `attributes` initializes all four words.
+            let [first, second, rest @ ..] = unsafe { attribute.value.rsv };
+            assert_eq!(rest, [0; 2]);
+            (attribute.id.0, [first, second])
+        };
+        attributes(config).into_iter().map(word).collect()
+    }
+
+    /// Numbers and meanings as the AscendCL docs have them (aclrtLaunchKernelAttrId, aclrtLaunchKernelAttrValue).
+    #[test]
+    fn options_are_the_attributes_of_the_documents() {
+        let config = LaunchConfig::new();
+        assert_eq!(words(&config), []);
+        let config = config.schedule(ScheduleMode::Batch).dynamic_buffer(1 << 20).engine(Engine::VectorCore);
+        let config = config.block_offset(70_000).prefetch(false).dump(true).profiling(true);
+        let one = [1, 0];
+        let expected =
+            [(1, one), (2, [1 << 20, 0]), (3, one), (4, [70_000, 0]), (5, one), (6, one), (9, one)];
+        assert_eq!(words(&config), expected);
+        let config = LaunchConfig::new().schedule(ScheduleMode::Normal).engine(Engine::AiCore).prefetch(true);
+        assert_eq!(words(&config), [(1, [0; 2]), (3, [0; 2]), (5, [0; 2])]);
+
+        let timeout = |timeout| words(&LaunchConfig::new().timeout(timeout))[0];
+        assert_eq!(timeout(Duration::from_secs(65_535)), (7, [65_535, 0]));
+        assert_eq!(timeout(Duration::MAX), (7, [0, 0]));
+        assert_eq!(timeout(Duration::ZERO), (8, [1, 0]));
+        assert_eq!(timeout(Duration::from_nanos(1001)), (8, [2, 0]));
+        // 65536000000 is 15 * 2^32 + 1111490560.
+        assert_eq!(timeout(Duration::from_secs(65_536)), (8, [1_111_490_560, 15]));
+        assert_eq!(timeout(Duration::from_secs(u64::MAX)), (8, [u32::MAX; 2]));
+    }
+}
