@@ -36,14 +36,18 @@ fn the_kernel_adds_and_the_sanitizer_finds_what_the_page_shows() {
     let lines: Vec<&str> = source.lines().collect();
     let flag = lines.iter().position(|line| line.contains("SetFlag<HardEvent::MTE2_V>")).unwrap();
     // Empty lines keep the numbers of the others.
-    let without: Vec<&str> =
-        lines.iter().enumerate().map(|(i, line)| if i == flag || i == flag + 1 { "" } else { line }).collect();
+    let without: Vec<&str> = lines
+        .iter()
+        .enumerate()
+        .map(|(i, line)| if i == flag || i == flag + 1 { "" } else { line })
+        .collect();
     sums(&without.join("\n"));
     let reports = ascendcl_sim::kernel::take_reports();
     let finding = reports.iter().flat_map(|report| &report.findings).next().unwrap();
     assert_eq!(finding.kind, FindingKind::MissingFlag);
     let (actor, other) = (&finding.actor, finding.other.as_ref().unwrap());
-    for (who, core, pipe, instruction) in [(actor, "AIV 0", "V", "Vector"), (other, "AIV 0", "MTE2", "Copy")] {
+    for (who, core, pipe, instruction) in [(actor, "AIV 0", "V", "Vector"), (other, "AIV 0", "MTE2", "Copy")]
+    {
         let shown = format!("{core} {pipe} {instruction} at add.cpp:{}", who.source.line);
         assert_eq!((&*who.core, &*who.pipe, &*who.instruction), (core, pipe, instruction));
         assert!(PAGE.contains(&shown), "the page does not show: {shown}");

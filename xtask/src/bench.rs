@@ -68,8 +68,10 @@ fn measure(args: &Args) -> Result<Report, Error> {
     let criterion = program.ancestors().nth(2).unwrap_or(Path::new(".")).join("criterion");
     let start = SystemTime::now();
     bench(args, &criterion, &["-p", "mlapo", "--bench", "bandwidth"], None)?;
-    let benches =
-        ["-p", "ascendcl", "-p", "mlapo", "--bench", "format", "--bench", "stream", "--bench", "host", "--bench", "kernel"];
+    let benches = [
+        "-p", "ascendcl", "-p", "mlapo", "--bench", "format", "--bench", "stream", "--bench", "host",
+        "--bench", "kernel",
+    ];
     bench(args, &criterion, &benches, args.filter.as_deref())?;
 
     let mut measurements = Vec::new();
