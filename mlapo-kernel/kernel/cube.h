@@ -21,6 +21,12 @@ constexpr uint32_t WEIGHT_SLOTS = 4;
 constexpr uint32_t WEIGHT_SLOT_BYTES = 96 * 1024;
 constexpr uint32_t ROW_SLOTS = 2;
 constexpr uint32_t ROW_SLOT_BYTES = 56 * 1024;
+// Of a tile whose sums are dequantized on their way out: scales and bias of its columns, for two tiles.
+constexpr uint32_t SCALE_COLUMNS = 256;
+constexpr uint32_t BIAS_AT = SCALE_COLUMNS * sizeof(uint64_t);
+constexpr uint32_t SCALE_SLOT_BYTES = BIAS_AT + SCALE_COLUMNS * sizeof(int32_t);
+// The event of the bias table, beside those of the halves of L0A and L0B.
+constexpr uint32_t BIAS_EVENT = 2;
 // L0A, L0B and L0C: two halves each.
 constexpr uint32_t L0_HALF_BYTES = 32 * 1024;
 constexpr uint32_t L0C_HALF_BYTES = 64 * 1024;
@@ -47,6 +53,8 @@ public:
         pipe_.InitBuffer(left_, 2 * L0_HALF_BYTES);
         pipe_.InitBuffer(right_, 2 * L0_HALF_BYTES);
         pipe_.InitBuffer(sums_, 2 * L0C_HALF_BYTES);
+        pipe_.InitBuffer(scales_, 2 * SCALE_SLOT_BYTES);
+        pipe_.InitBuffer(bias_, SCALE_COLUMNS * sizeof(int32_t));
         block_ = AscendC::GetBlockIdx();
     }
 
@@ -78,7 +86,9 @@ private:
         for (uint32_t half = 0; half < 2; ++half) {
             AscendC::SetFlag<AscendC::HardEvent::M_MTE1>(Event(half));
             AscendC::SetFlag<AscendC::HardEvent::FIX_M>(Event(half));
+            AscendC::SetFlag<AscendC::HardEvent::FIX_MTE2>(Event(half));
         }
+        AscendC::SetFlag<AscendC::HardEvent::M_MTE1>(Event(BIAS_EVENT));
         place_.product = NextProduct(0);
     }
 
@@ -91,7 +101,38 @@ private:
         for (uint32_t half = 0; half < 2; ++half) {
             AscendC::WaitFlag<AscendC::HardEvent::M_MTE1>(Event(half));
             AscendC::WaitFlag<AscendC::HardEvent::FIX_M>(Event(half));
+            AscendC::WaitFlag<AscendC::HardEvent::FIX_MTE2>(Event(half));
         }
+        AscendC::WaitFlag<AscendC::HardEvent::M_MTE1>(Event(BIAS_EVENT));
+    }
+
+    // Whether a product's sums are dequantized on their way out.
+    __aicore__ inline bool Fuses(uint32_t product) const
+    {
+        return Half<T>::FROM_SUMS && tiling_.fused_dequant != 0 && product != PRODUCT_ABSORB;
+    }
+
+    // Loads scales and bias of a tile's columns.
+    __aicore__ inline void LoadScales(uint32_t product, const Columns& columns, uint32_t sums)
+    {
+        AscendC::GlobalTensor<uint64_t> scales;
+        AscendC::GlobalTensor<int32_t> bias;
+        const bool down = product == PRODUCT_DOWN;
+        scales.SetGlobalBuffer(reinterpret_cast<__gm__ uint64_t*>(down ? operands_.descale0 : operands_.descale1));
+        bias.SetGlobalBuffer(reinterpret_cast<__gm__ int32_t*>(down ? operands_.bias0 : operands_.bias1));
+        AscendC::WaitFlag<AscendC::HardEvent::FIX_MTE2>(Event(sums));
+        AscendC::DataCopy(Scales(sums), scales[columns.first], columns.count);
+        AscendC::DataCopy(Bias(sums), bias[columns.first], columns.count);
+    }
+
+    __aicore__ inline AscendC::LocalTensor<uint64_t> Scales(uint32_t sums)
+    {
+        return scales_.Get<uint8_t>()[sums * SCALE_SLOT_BYTES].template ReinterpretCast<uint64_t>();
+    }
+
+    __aicore__ inline AscendC::LocalTensor<int32_t> Bias(uint32_t sums)
+    {
+        return scales_.Get<uint8_t>()[sums * SCALE_SLOT_BYTES + BIAS_AT].template ReinterpretCast<int32_t>();
     }
 
     // The first product from here on in which this core has work.
@@ -239,11 +280,14 @@ private:
         uint32_t rows, uint32_t inner, uint32_t length)
     {
         if (product == PRODUCT_ABSORB) {
+            // The query's parts without rotation, which the vector cores have gathered; or the whole query as it came.
             const uint64_t head = columns.first / tiling_.kv_lora_rank;
             const uint64_t nope = tiling_.qk_nope_head_dim;
-            const uint64_t stride = tiling_.num_heads * nope;
-            LoadRows<T>(slot, operands_.workspace + tiling_.query_offset, stride, row * stride + head * nope + inner,
-                rows, length);
+            const bool whole = Fuses(PRODUCT_UP);
+            const uint64_t width = whole ? nope + tiling_.qk_rope_head_dim : nope;
+            const uint64_t stride = tiling_.num_heads * width;
+            LoadRows<T>(slot, operands_.workspace + (whole ? tiling_.up_offset : tiling_.query_offset), stride,
+                row * stride + head * width + inner, rows, length);
             return;
         }
         const uint64_t stride = tiling_.product[product].inner;
@@ -268,16 +312,25 @@ private:
                 const uint32_t first = inner * shape.inner_chunk;
                 const uint32_t length = Min(shape.row_chunks_of_inner * shape.inner_chunk, shape.inner - first);
                 AscendC::WaitFlag<AscendC::HardEvent::MTE1_MTE2>(Event(WEIGHT_SLOTS + row_slot));
+                if (inner == 0 && Fuses(product)) {
+                    LoadScales(product, columns, sums);
+                }
                 LoadLeft(product, columns, row_slot, row, rows, first, length);
                 AscendC::SetFlag<AscendC::HardEvent::MTE2_MTE1>(Event(WEIGHT_SLOTS + row_slot));
                 AscendC::WaitFlag<AscendC::HardEvent::MTE2_MTE1>(Event(WEIGHT_SLOTS + row_slot));
             }
             const uint32_t slot = used_ % WEIGHT_SLOTS;
             AscendC::WaitFlag<AscendC::HardEvent::MTE2_MTE1>(Event(slot));
+            if (inner == 0 && Fuses(product)) {
+                // The first step of the tile before has used the table.
+                AscendC::WaitFlag<AscendC::HardEvent::M_MTE1>(Event(BIAS_EVENT));
+                AscendC::DataCopy(bias_.Get<int32_t>(), Bias(sums), RoundUp(columns.count, FRACTAL_ROWS));
+            }
             if (product == PRODUCT_ABSORB) {
-                Multiply<T, float>(shape, columns.count, rows, inner, part, slot, row_slot, sums);
+                Multiply<T, float>(shape, columns.count, rows, inner, part, slot, row_slot, sums, false);
             } else {
-                Multiply<int8_t, int32_t>(shape, columns.count, rows, inner, part, slot, row_slot, sums);
+                Multiply<int8_t, int32_t>(
+                    shape, columns.count, rows, inner, part, slot, row_slot, sums, Fuses(product));
             }
             AscendC::SetFlag<AscendC::HardEvent::MTE1_MTE2>(Event(slot));
             ++used_;
@@ -297,7 +350,7 @@ private:
     // Adds a chunk of the inner dimension to the sums in L0C.
     template <typename E, typename Sum>
     __aicore__ inline void Multiply(const Product& shape, uint32_t columns, uint32_t rows, uint32_t inner,
-        uint32_t part, uint32_t slot, uint32_t row_slot, uint32_t sums)
+        uint32_t part, uint32_t slot, uint32_t row_slot, uint32_t sums, bool biased)
     {
         constexpr uint32_t C0 = BLOCK_BYTES / sizeof(E);
         constexpr uint32_t FRACTAL = FRACTAL_ROWS * C0;
@@ -335,11 +388,30 @@ private:
             params.m = static_cast<uint16_t>(row_fractals * FRACTAL_ROWS);
             params.n = static_cast<uint16_t>(columns);
             params.k = static_cast<uint16_t>(step);
-            params.cmatrixInitVal = inner == 0 && k == 0;
-            AscendC::Mmad(c, a, b, params);
+            const bool first = inner == 0 && k == 0;
+            params.cmatrixInitVal = first && !biased;
+            if (first && biased) {
+                MultiplyOntoBias(c, a, b, params);
+                AscendC::SetFlag<AscendC::HardEvent::M_MTE1>(Event(BIAS_EVENT));
+            } else {
+                AscendC::Mmad(c, a, b, params);
+            }
             AscendC::PipeBarrier<PIPE_M>();
             AscendC::SetFlag<AscendC::HardEvent::M_MTE1>(Event(half));
         }
+    }
+
+    __aicore__ inline void MultiplyOntoBias(const AscendC::LocalTensor<int32_t>& c, const AscendC::LocalTensor<int8_t>& a,
+        const AscendC::LocalTensor<int8_t>& b, const AscendC::MmadParams& params)
+    {
+        AscendC::Mmad(c, a, b, bias_.Get<int32_t>(), params);
+    }
+
+    // Only int8 products have a bias.
+    template <typename E>
+    __aicore__ inline void MultiplyOntoBias(const AscendC::LocalTensor<float>&, const AscendC::LocalTensor<E>&,
+        const AscendC::LocalTensor<E>&, const AscendC::MmadParams&)
+    {
     }
 
     // Int8 weights lie in L1 as L0B wants them: fractals of 16 columns by 32 of the inner dimension.
@@ -379,6 +451,20 @@ private:
         params.srcNdStride = 0;
         params.dstNdStride = 0;
         const AscendC::LocalTensor<int8_t> c = sums_.Get<int8_t>()[sums * L0C_HALF_BYTES];
+        if constexpr (Half<T>::FROM_SUMS) {
+            if (Fuses(product)) {
+                const uint64_t stride = tiling_.product[product].columns;
+                AscendC::GlobalTensor<T> gm;
+                gm.SetGlobalBuffer(reinterpret_cast<__gm__ T*>(
+                    operands_.workspace + (product == PRODUCT_DOWN ? tiling_.down_offset : tiling_.up_offset)));
+                params.dstStride = static_cast<uint32_t>(stride);
+                params.quantPre = QuantMode_t::VDEQF16;
+                AscendC::Fixpipe<T, int32_t, AscendC::CFG_ROW_MAJOR>(
+                    gm[row * stride + columns.first], c.ReinterpretCast<int32_t>(), Scales(sums), params);
+                AscendC::SetFlag<AscendC::HardEvent::FIX_MTE2>(Event(sums));
+                return;
+            }
+        }
         if (product != PRODUCT_ABSORB) {
             const uint64_t stride = tiling_.product[product].columns;
             AscendC::GlobalTensor<int32_t> gm;
@@ -443,6 +529,8 @@ private:
     AscendC::TBuf<AscendC::TPosition::A2> left_;
     AscendC::TBuf<AscendC::TPosition::B2> right_;
     AscendC::TBuf<AscendC::TPosition::CO1> sums_;
+    AscendC::TBuf<AscendC::TPosition::C1> scales_;
+    AscendC::TBuf<AscendC::TPosition::C2> bias_;
     uint32_t block_ = 0;
     // The next chunk of weights to load, and how many were loaded and used.
     Place place_;

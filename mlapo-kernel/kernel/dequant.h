@@ -24,6 +24,8 @@ struct Dequant {
     // Per token: scales of the rows, floats.
     GM_ADDR row_scale;
     bool per_token;
+    // The cube cores have done it: there are 16-bit values in the place of sums.
+    bool done;
 };
 
 // Loads bias and scales of `count` columns into the buffer.

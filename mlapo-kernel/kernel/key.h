@@ -41,7 +41,9 @@ public:
         const AscendC::LocalTensor<T> raw = buffer_.At<T>(RAW1);
         Pass<AscendC::HardEvent::V_MTE2>();
         LoadRows(raw, Global<T>(operands_.gamma2), 1, tiling_.kv_lora_rank, tiling_.kv_lora_rank);
-        LoadScales(buffer_, dequant_, 0, width, BIAS, DESCALE);
+        if (!dequant_.done) {
+            LoadScales(buffer_, dequant_, 0, width, BIAS, DESCALE);
+        }
         Pass<AscendC::HardEvent::MTE2_V>();
         AscendC::Cast(buffer_.At<float>(GAMMA), raw, AscendC::RoundMode::CAST_NONE, tiling_.kv_lora_rank);
         Then();
@@ -59,10 +61,17 @@ public:
         const AscendC::LocalTensor<int32_t> sums = buffer_.At<int32_t>(SUMS);
         const AscendC::LocalTensor<float> row_scale = buffer_.At<float>(ROW_SCALE);
         const AscendC::LocalTensor<T> rounded = buffer_.At<T>(RAW0);
+        GM_ADDR down = operands_.workspace + tiling_.down_offset;
+        const uint64_t at = static_cast<uint64_t>(row) * tiling_.product[PRODUCT_DOWN].columns;
         Pass<AscendC::HardEvent::V_MTE2>();
-        LoadRows(sums, Global<int32_t>(operands_.workspace + tiling_.down_offset)
-                           [static_cast<uint64_t>(row) * tiling_.product[PRODUCT_DOWN].columns],
-            1, latent + rope, latent + rope);
+        if (dequant_.done) {
+            LoadRows(rounded, Global<T>(down)[at], 1, latent + rope, latent + rope);
+            Pass<AscendC::HardEvent::MTE2_V>();
+            Latent(rounded, static_cast<uint64_t>(slot));
+            Rotary(rounded, row, static_cast<uint64_t>(slot));
+            return;
+        }
+        LoadRows(sums, Global<int32_t>(down)[at], 1, latent + rope, latent + rope);
         if (dequant_.per_token) {
             Pass<AscendC::HardEvent::S_MTE2>();
             const AscendC::DataCopyExtParams one(1, sizeof(float), 0, 0, 0);

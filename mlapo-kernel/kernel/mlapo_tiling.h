@@ -56,6 +56,9 @@ struct Tiling {
     uint32_t divide;
     // 1 if the key up-projection is FRACTAL_NZ.
     uint32_t wuk_nz;
+    // 1 if the sums of the int8 products are dequantized as they leave the cube cores: half with one scale for
+    // each column, as 64-bit words.
+    uint32_t fused_dequant;
     // Rows of a block of the cache.
     uint32_t block_size;
     // Added to mean squares.
@@ -84,6 +87,8 @@ struct Tiling {
     uint32_t latent_parts;
     // Columns of each of them.
     uint32_t latent_part;
+    // Keeps what follows aligned.
+    uint32_t reserved;
     // Down-projection, up-projection, absorption.
     Product product[3];
     // In the workspace, in bytes: quantized hidden state, int8 rows.

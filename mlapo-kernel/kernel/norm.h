@@ -48,7 +48,8 @@ template <typename T> class LatentRows {
 public:
     // Columns from `column` on of rows of `stride` sums.
     __aicore__ inline LatentRows(Buffer& buffer, const Dequant& dequant, GM_ADDR sums, uint32_t stride, uint32_t column)
-        : buffer_(buffer), dequant_(dequant), sums_(Global<int32_t>(sums)), stride_(stride), column_(column)
+        : buffer_(buffer), dequant_(dequant), sums_(Global<int32_t>(sums)), values_(Global<T>(sums)), stride_(stride),
+          column_(column)
     {
     }
 
@@ -60,8 +61,19 @@ public:
         if (row != row_ || first < first_ || first + count > first_ + count_) {
             const AscendC::LocalTensor<int32_t> sums = buffer_.At<int32_t>(SUMS);
             const AscendC::LocalTensor<float> row_scale = buffer_.At<float>(SMALL + SMALL_BYTES / 2);
+            const uint64_t at = static_cast<uint64_t>(row) * stride_ + column_ + first;
+            row_ = row;
+            first_ = first;
+            count_ = count;
             Pass<AscendC::HardEvent::V_MTE2>();
-            LoadRows(sums, sums_[static_cast<uint64_t>(row) * stride_ + column_ + first], 1, count, count);
+            if (dequant_.done) {
+                LoadRows(rounded, values_[at], 1, count, count);
+                Pass<AscendC::HardEvent::MTE2_V>();
+                AscendC::Cast(to, rounded, AscendC::RoundMode::CAST_NONE, count);
+                Then();
+                return;
+            }
+            LoadRows(sums, sums_[at], 1, count, count);
             LoadScales(buffer_, dequant_, column_ + first, count, BIAS, DESCALE);
             if (dequant_.per_token) {
                 Pass<AscendC::HardEvent::S_MTE2>();
@@ -75,9 +87,6 @@ public:
             Dequantize<T>(dequant_, sums, buffer_.At<int32_t>(BIAS), buffer_.At<float>(DESCALE), row_scale, 1, count,
                 rounded);
             Then();
-            row_ = row;
-            first_ = first;
-            count_ = count;
         }
         AscendC::Cast(to, rounded[first - first_], AscendC::RoundMode::CAST_NONE, count);
         Then();
@@ -94,6 +103,7 @@ private:
     Buffer& buffer_;
     Dequant dequant_;
     AscendC::GlobalTensor<int32_t> sums_;
+    AscendC::GlobalTensor<T> values_;
     uint32_t stride_;
     uint32_t column_;
     uint32_t row_ = 0;

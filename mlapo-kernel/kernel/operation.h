@@ -97,10 +97,13 @@ __aicore__ inline uint32_t InnerLength(const Product& product, uint32_t chunk)
 template <typename T> struct Half;
 
 template <> struct Half<half> {
+    // The way out of the cube cores turns int32 sums into this type.
+    static constexpr bool FROM_SUMS = true;
     static constexpr QuantMode_t FROM_FLOAT = QuantMode_t::F322F16;
 };
 
 template <> struct Half<bfloat16_t> {
+    static constexpr bool FROM_SUMS = false;
     static constexpr QuantMode_t FROM_FLOAT = QuantMode_t::F322BF16;
 };
 

@@ -29,7 +29,10 @@ public:
                 const uint32_t within = column % (nope + rope);
                 if (within < nope) {
                     const uint32_t width = Min(nope - within, columns.first + columns.count - column);
-                    Nope(head, within, column, width, row + first, count);
+                    // What the cube cores have dequantized they also read where it is.
+                    if (!dequant_.done) {
+                        Nope(head, within, column, width, row + first, count);
+                    }
                     column += width;
                 } else {
                     if (!angles) {
@@ -97,8 +100,14 @@ private:
         const AscendC::LocalTensor<float> row_scales = buffer_.At<float>(ROW_SCALES);
         const AscendC::LocalTensor<T> rounded = buffer_.At<T>(RAW0);
         const uint64_t stride = tiling_.product[PRODUCT_UP].columns;
+        GM_ADDR up = operands_.workspace + tiling_.up_offset;
         Pass<AscendC::HardEvent::V_MTE2>();
-        LoadRows(sums, Global<int32_t>(operands_.workspace + tiling_.up_offset)[row * stride + column], rows, width, stride);
+        if (dequant_.done) {
+            LoadRows(rounded, Global<T>(up)[row * stride + column], rows, width, stride);
+            Pass<AscendC::HardEvent::MTE2_V>();
+            return rounded;
+        }
+        LoadRows(sums, Global<int32_t>(up)[row * stride + column], rows, width, stride);
         LoadScales(buffer_, dequant_, column, width, BIAS, DESCALE);
         if (dequant_.per_token) {
             Pass<AscendC::HardEvent::S_MTE2>();

@@ -19,8 +19,9 @@ public:
     __aicore__ inline void Run()
     {
         const bool per_token = tiling_.per_token != 0;
-        const Dequant down = {operands_.descale0, operands_.bias0, operands_.workspace + tiling_.hidden_scale_offset, per_token};
-        const Dequant up = {operands_.descale1, operands_.bias1, operands_.workspace + tiling_.latent_scale_offset, per_token};
+        const bool done = tiling_.fused_dequant != 0;
+        const Dequant down = {operands_.descale0, operands_.bias0, operands_.workspace + tiling_.hidden_scale_offset, per_token, done};
+        const Dequant up = {operands_.descale1, operands_.bias1, operands_.workspace + tiling_.latent_scale_offset, per_token, done};
 
         NormHidden();
         Start(PRODUCT_DOWN);

@@ -49,11 +49,22 @@ struct Call {
 
 impl Call {
     fn new(stream: &Stream, config: &Config, backend: Backend, slots: &[i32], block_size: usize) -> Self {
+        Self::with_weights(stream, config, &Weights::random(config, 4), backend, slots, block_size)
+    }
+
+    fn with_weights(
+        stream: &Stream,
+        config: &Config,
+        weights: &Weights,
+        backend: Backend,
+        slots: &[i32],
+        block_size: usize,
+    ) -> Self {
         let tokens = slots.len();
         let sample = SampleInputs::random(config, tokens, 9);
         let rows =
             |values, width| Values::Half(values).upload(stream, config.dtype, &[tokens, width]).unwrap();
-        let operation = Mlapo::new(stream, config.clone(), &Weights::random(config, 4), backend).unwrap();
+        let operation = Mlapo::new(stream, config.clone(), weights, backend).unwrap();
         let blocks = (slots.iter().copied().max().unwrap_or(0).max(0) as usize) / block_size + 2;
         Self {
             hidden: rows(sample.hidden, config.hidden_size),
@@ -84,8 +95,18 @@ impl Call {
 }
 
 fn results(config: &Config, backend: Backend, slots: &[i32], block_size: usize) -> Vec<Values> {
+    results_with(config, &Weights::random(config, 4), backend, slots, block_size)
+}
+
+fn results_with(
+    config: &Config,
+    weights: &Weights,
+    backend: Backend,
+    slots: &[i32],
+    block_size: usize,
+) -> Vec<Values> {
     let stream = stream();
-    let mut call = Call::new(&stream, config, backend, slots, block_size);
+    let mut call = Call::with_weights(&stream, config, weights, backend, slots, block_size);
     assert_eq!(call.operation.backend(), backend);
     call.forward(&stream);
     call.results(&stream)
@@ -94,8 +115,13 @@ fn results(config: &Config, backend: Backend, slots: &[i32], block_size: usize) 
 /// The kernel against the reference: int8 values differ by one at most, others by rounding, or by what an int8 value
 /// that was rounded the other way does to a row.
 fn agrees(config: &Config, slots: &[i32], block_size: usize) {
-    let kernel = results(config, Backend::Kernel, slots, block_size);
-    let reference = results(config, Backend::Reference(Default::default()), slots, block_size);
+    agrees_with(config, &Weights::random(config, 4), slots, block_size);
+}
+
+fn agrees_with(config: &Config, weights: &Weights, slots: &[i32], block_size: usize) {
+    let kernel = results_with(config, weights, Backend::Kernel, slots, block_size);
+    let reference = Backend::Reference(Default::default());
+    let reference = results_with(config, weights, reference, slots, block_size);
     for (index, (kernel, reference)) in kernel.iter().zip(&reference).enumerate() {
         match (kernel, reference) {
             (Values::Int8(kernel), Values::Int8(reference)) => {
@@ -152,6 +178,25 @@ fn every_mode_agrees_with_the_reference() {
                     agrees(&config, &[7, -1, 0, 30, -5], 8);
                 }
             }
+        }
+    }
+}
+
+/// Scales as the device's own tools make them: with 11 bits of mantissa.
+fn short_scales(config: &Config) -> Weights {
+    let mut weights = Weights::random(config, 4);
+    for scale in weights.down.descale.iter_mut().chain(&mut weights.up.descale) {
+        *scale = f32::from_bits(scale.to_bits() & !0x1fff);
+    }
+    weights
+}
+
+#[test]
+fn the_cube_cores_dequantize_fp16_where_the_scales_allow_it() {
+    for cache_mode in MODES {
+        for (tokens, heads) in [(1, 3), (5, 21), (130, 2)] {
+            let config = small().num_heads(heads).cache_mode(cache_mode).dtype(Dtype::Fp16).build().unwrap();
+            agrees_with(&config, &short_scales(&config), &in_order(tokens), 128);
         }
     }
 }
@@ -234,7 +279,9 @@ fn the_sanitizer_finds_nothing() {
         for quant_mode in [QuantMode::PerTensor, QuantMode::PerToken] {
             for dtype in [Dtype::Bf16, Dtype::Fp16] {
                 let config = small().num_heads(3).cache_mode(cache_mode).quant_mode(quant_mode).dtype(dtype);
-                results(&config.build().unwrap(), Backend::Kernel, &[3, -1, 17], 8);
+                let config = config.build().unwrap();
+                results(&config, Backend::Kernel, &[3, -1, 17], 8);
+                results_with(&config, &short_scales(&config), Backend::Kernel, &[3, -1, 17], 8);
             }
         }
     }

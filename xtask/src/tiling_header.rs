@@ -12,6 +12,11 @@ pub(crate) struct Args {
     check: bool,
 }
 
+// The definition itself, and not the crate: that builds the kernel, which needs the header.
+#[path = "../../mlapo-kernel/src/tiling/definition.rs"]
+#[expect(unreachable_pub, reason = "public in the crate that it belongs to")]
+mod definition;
+
 const HEADER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../mlapo-kernel/kernel/mlapo_tiling.h");
 
 pub(crate) fn run(args: &Args) -> ExitCode {
@@ -30,7 +35,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 /// Whether the file is as it should be now.
 fn update(path: &Path, check: bool) -> io::Result<bool> {
-    let text = mlapo_kernel::tiling_header();
+    let text = definition::tiling_header();
     if check {
         return Ok(fs::read_to_string(path)? == text);
     }

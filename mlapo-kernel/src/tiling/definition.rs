@@ -119,6 +119,9 @@ structures! {
         divide: u32,
         /// 1 if the key up-projection is FRACTAL_NZ.
         wuk_nz: u32,
+        /// 1 if the sums of the int8 products are dequantized as they leave the cube cores: half with one scale for
+        /// each column, as 64-bit words.
+        fused_dequant: u32,
         /// Rows of a block of the cache.
         block_size: u32,
         /// Added to mean squares.
@@ -147,6 +150,8 @@ structures! {
         latent_parts: u32,
         /// Columns of each of them.
         latent_part: u32,
+        /// Keeps what follows aligned.
+        reserved: u32,
         /// Down-projection, up-projection, absorption.
         product: [Product; 3],
         /// In the workspace, in bytes: quantized hidden state, int8 rows.

@@ -31,6 +31,9 @@ pub struct Shape {
     pub input_norm: bool,
     /// The key up-projection is FRACTAL_NZ, else ND.
     pub wuk_nz: bool,
+    /// Every dequantization scale has at most 11 bits of mantissa, as the cube cores' way out keeps them. Then they
+    /// can dequantize, if the mode allows it: see [`Tiling::fused_dequant`].
+    pub short_scales: bool,
     /// Rows of a block of the cache.
     pub block_size: usize,
     /// Added to mean squares.
@@ -64,6 +67,8 @@ const BLOCK_BYTES: usize = 32;
 const ROW_CHUNK: usize = 128;
 /// Columns of a tile, unless units are wider.
 const TILE_COLUMNS: usize = 256;
+/// Columns of int32 bias that the bias table holds.
+const BIAS_COLUMNS: usize = (1 << 10) / 4;
 /// The workspace's parts start at multiples of a cache line.
 const LINE: u64 = 512;
 
@@ -136,6 +141,8 @@ impl Tiling {
             input_norm: shape.input_norm.into(),
             divide: (!shape.input_norm).into(),
             wuk_nz: shape.wuk_nz.into(),
+            fused_dequant: (!shape.bf16 && !shape.per_token && shape.short_scales && columns <= BIAS_COLUMNS)
+                .into(),
             block_size: shape.block_size as u32,
             epsilon: shape.epsilon,
             quant_scale0: shape.quant[0].0,
@@ -150,6 +157,7 @@ impl Tiling {
             hidden_part,
             latent_parts,
             latent_part,
+            reserved: 0,
             product,
             hidden_offset: workspace.take(rows(shape.hidden_size)),
             hidden_scale_offset: workspace.take(rows(4)),

@@ -23,6 +23,7 @@ fn deepseek_v3(tokens: usize, num_heads: usize) -> Shape {
         per_token: false,
         input_norm: true,
         wuk_nz: false,
+        short_scales: false,
         block_size: 128,
         epsilon: 1e-6,
         quant: [(0.05, 0); 2],
@@ -40,6 +41,19 @@ fn decode_of_deepseek_v3_keeps_every_core_busy() {
     assert_eq!((up.unit, up.units), (64, 384));
     assert_eq!((absorb.unit, absorb.units), (256, 256));
     assert_eq!(tiling.hidden_parts, 10);
+}
+
+#[test]
+fn the_cube_cores_dequantize_where_they_can() {
+    let fused = |change: fn(&mut Shape)| {
+        let mut shape = Shape { bf16: false, short_scales: true, ..deepseek_v3(4, 8) };
+        change(&mut shape);
+        Tiling::plan(&shape, 20).unwrap().fused_dequant
+    };
+    assert_eq!(fused(|_| ()), 1);
+    assert_eq!(fused(|s| s.bf16 = true), 0);
+    assert_eq!(fused(|s| s.per_token = true), 0);
+    assert_eq!(fused(|s| s.short_scales = false), 0);
 }
 
 #[test]

@@ -15,13 +15,22 @@ use crate::weights::{ActivationQuant, Norm, Projection, Weights};
 pub(super) struct KernelBackend {
     kernel: Kernel,
     cube_cores: usize,
-    /// Scale and zero point of the hidden state and of the query latent, and the scale of an int8 latent.
+    prepared: Prepared,
+    weights: DeviceWeights,
+    workspace: Workspace,
+}
+
+/// What of the weights is in the tiling.
+#[derive(Clone, Copy)]
+struct Prepared {
+    /// Scale and zero point of the hidden state and of the query latent.
     quant: [(f32, i8); 2],
+    /// Scale of an int8 latent in the cache.
     ctkv_scale: f32,
     /// Whether the key up-projection is FRACTAL_NZ.
     wuk_nz: bool,
-    weights: DeviceWeights,
-    workspace: Workspace,
+    /// Whether the cube cores' way out keeps every dequantization scale as it is.
+    short_scales: bool,
 }
 
 /// The weights as the kernel reads them; what a mode does not use is not there.
@@ -30,12 +39,13 @@ struct DeviceWeights {
     beta0: Option<DeviceBuffer<u16>>,
     /// FRACTAL_NZ, like `wuq`.
     wdqkv: DeviceBuffer<i8>,
-    descale0: DeviceBuffer<f32>,
+    /// Floats, or 64-bit words with their bits where the cube cores dequantize; like `descale1`.
+    descale0: DeviceBuffer<u8>,
     bias0: Option<DeviceBuffer<i32>>,
     gamma1: DeviceBuffer<u16>,
     beta1: DeviceBuffer<u16>,
     wuq: DeviceBuffer<i8>,
-    descale1: DeviceBuffer<f32>,
+    descale1: DeviceBuffer<u8>,
     bias1: Option<DeviceBuffer<i32>>,
     gamma2: DeviceBuffer<u16>,
     wuk: DeviceBuffer<u16>,
@@ -44,8 +54,8 @@ struct DeviceWeights {
 
 /// Whether the kernel takes a configuration.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
-    let shape = shape(config, 1, 1, [(1.0, 0); 2], 1.0, true);
-    Tiling::plan(&shape, 1).map_err(not_for_the_kernel)?;
+    let prepared = Prepared { quant: [(1.0, 0); 2], ctkv_scale: 1.0, wuk_nz: true, short_scales: true };
+    Tiling::plan(&shape(config, 1, 1, &prepared), 1).map_err(not_for_the_kernel)?;
     Ok(())
 }
 
@@ -59,14 +69,8 @@ fn not_for_the_kernel(error: TilingError) -> Error {
     .into()
 }
 
-fn shape(
-    config: &Config,
-    tokens: usize,
-    block_size: usize,
-    quant: [(f32, i8); 2],
-    ctkv_scale: f32,
-    wuk_nz: bool,
-) -> Shape {
+fn shape(config: &Config, tokens: usize, block_size: usize, prepared: &Prepared) -> Shape {
+    let Prepared { quant, ctkv_scale, wuk_nz, short_scales } = *prepared;
     Shape {
         tokens,
         hidden_size: config.hidden_size,
@@ -80,11 +84,17 @@ fn shape(
         per_token: config.quant_mode == QuantMode::PerToken,
         input_norm: config.input_norm,
         wuk_nz,
+        short_scales,
         block_size,
         epsilon: config.epsilon,
         quant,
         ctkv_scale,
     }
+}
+
+/// Whether the scales are among those that the way out of the cube cores keeps: it drops the lower 13 bits.
+fn are_short(scales: &[f32]) -> bool {
+    scales.iter().all(|scale| scale.to_bits() & 0x1fff == 0)
 }
 
 impl KernelBackend {
@@ -105,14 +115,25 @@ impl KernelBackend {
             ActivationQuant::PerTensor { scale, offset, .. } => (to_f32(scale, config.dtype), offset),
             ActivationQuant::PerToken => (1.0, 0),
         });
-        let scales = weights.cache_scales.as_ref();
+        let prepared = Prepared {
+            quant,
+            ctkv_scale: weights
+                .cache_scales
+                .as_ref()
+                .map_or(1.0, |scales| to_f32(scales.ctkv_scale, config.dtype)),
+            wuk_nz,
+            short_scales: [&weights.down, &weights.up]
+                .iter()
+                .all(|projection| are_short(&projection.descale)),
+        };
+        let cube_cores = usize::try_from(cube_cores).unwrap_or(0);
+        let tiling = Tiling::plan(&shape(config, 1, 1, &prepared), cube_cores).map_err(not_for_the_kernel)?;
+        let words = tiling.fused_dequant != 0;
         Ok(Self {
             kernel,
-            cube_cores: usize::try_from(cube_cores).unwrap_or(0),
-            quant,
-            ctkv_scale: scales.map_or(1.0, |scales| to_f32(scales.ctkv_scale, config.dtype)),
-            wuk_nz,
-            weights: DeviceWeights::new(stream, config, weights, wuk_nz)?,
+            cube_cores,
+            prepared,
+            weights: DeviceWeights::new(stream, config, weights, wuk_nz, words)?,
             workspace: Workspace::default(),
         })
     }
@@ -138,13 +159,27 @@ impl KernelBackend {
 }
 
 impl DeviceWeights {
-    fn new(stream: &Stream, config: &Config, weights: &Weights, wuk_nz: bool) -> Result<Self, Error> {
+    fn new(
+        stream: &Stream,
+        config: &Config,
+        weights: &Weights,
+        wuk_nz: bool,
+        words: bool,
+    ) -> Result<Self, Error> {
         let norm = |part: fn(&Norm) -> &Vec<u16>| {
             weights.input_norm.as_ref().map(|norm| stream.alloc_from(part(norm))).transpose()
         };
         let bias = |projection: &Projection| match &projection.input {
             ActivationQuant::PerTensor { bias, .. } => stream.alloc_from(bias).map(Some),
             ActivationQuant::PerToken => Ok(None),
+        };
+        let descale = |projection: &Projection| {
+            if words {
+                let words: Vec<u64> = projection.descale.iter().map(|scale| scale.to_bits().into()).collect();
+                stream.alloc_from(bytemuck::cast_slice::<u64, u8>(&words))
+            } else {
+                stream.alloc_from(bytemuck::cast_slice::<f32, u8>(&projection.descale))
+            }
         };
         let nz = |name, projection: &Projection, rows, columns| {
             ascendcl::nd_to_nz(&projection.weight, 1, rows, columns)
@@ -166,12 +201,12 @@ impl DeviceWeights {
             gamma0: norm(|norm| &norm.gamma)?,
             beta0: norm(|norm| &norm.beta)?,
             wdqkv: stream.alloc_from(&wdqkv)?,
-            descale0: stream.alloc_from(&weights.down.descale)?,
+            descale0: descale(&weights.down)?,
             bias0: bias(&weights.down)?,
             gamma1: stream.alloc_from(&weights.q_norm.gamma)?,
             beta1: stream.alloc_from(&weights.q_norm.beta)?,
             wuq: stream.alloc_from(&wuq)?,
-            descale1: stream.alloc_from(&weights.up.descale)?,
+            descale1: descale(&weights.up)?,
             bias1: bias(&weights.up)?,
             gamma2: stream.alloc_from(&weights.kv_gamma)?,
             wuk,
@@ -229,6 +264,28 @@ mod tests {
             };
             assert!(query(true) == query(false));
         }
+    }
+
+    #[test]
+    fn short_scales_of_fp16_are_for_the_cube_cores() {
+        let runtime = ascendcl::Runtime::with_backend(ascendcl::Backend::Sim).unwrap();
+        let stream = runtime.device(0).unwrap().stream().unwrap();
+        let bytes_of_a_scale = |dtype, short| {
+            let config =
+                Config::builder().hidden_size(64).q_lora_rank(32).num_heads(1).dtype(dtype).build().unwrap();
+            let mut weights = Weights::random(&config, 1);
+            if short {
+                weights.down.descale.fill(0.25);
+                weights.up.descale.fill(0.5);
+            } else {
+                weights.up.descale[3] = f32::from_bits(0.5f32.to_bits() + 1);
+            }
+            let kernel = KernelBackend::new(&stream, &config, &weights, true).unwrap();
+            kernel.weights.descale0.len() / config.down_rows()
+        };
+        assert_eq!(bytes_of_a_scale(Dtype::Fp16, true), 8);
+        assert_eq!(bytes_of_a_scale(Dtype::Fp16, false), 4);
+        assert_eq!(bytes_of_a_scale(Dtype::Bf16, true), 4);
     }
 
     #[test]

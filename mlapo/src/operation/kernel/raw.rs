@@ -31,7 +31,7 @@ impl KernelBackend {
         output: &mut Output,
     ) -> Result<(), Error> {
         let block_size = cache.layout().block_size();
-        let shape = shape(config, count, block_size, self.quant, self.ctkv_scale, self.wuk_nz);
+        let shape = shape(config, count, block_size, &self.prepared);
         let tiling = Tiling::plan(&shape, self.cube_cores).map_err(not_for_the_kernel)?;
         let workspace = self.workspace.reserve(stream, tiling.workspace_bytes as usize)?;
         let weights = &self.weights;
