@@ -6,6 +6,7 @@ use ascendcl::{Runtime, Stream};
 use ascendcl_sim::kernel::{Level, Options};
 use half::{bf16, f16};
 use mlapo::call::Values;
+use mlapo::fixture::{Fixture, Problem, compute_on_stream};
 use mlapo::{
     Backend, CacheMode, Config, ConfigBuilder, Dtype, Input, Mlapo, Output, PagedCache, QuantMode,
     SampleInputs, SlotMapping, Weights,
@@ -291,6 +292,27 @@ fn the_sanitizer_finds_nothing() {
         .map(ToString::to_string)
         .collect();
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn the_golden_fixtures_pass() {
+    let stream = stream();
+    let order = Backend::Kernel.order();
+    let mut passed = 0;
+    for folder in ["public", "kernel_order", "sgl"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "safetensors") {
+                continue;
+            }
+            let fixture = Fixture::open(&path).unwrap();
+            let compute = |problem: &Problem<'_>| compute_on_stream(&stream, Backend::Kernel, problem);
+            assert!(fixture.verify(order, compute).unwrap().pass, "{}", path.display());
+            passed += 1;
+        }
+    }
+    assert_eq!(passed, 39);
 }
 
 proptest! {

@@ -508,7 +508,8 @@ struct Copy {
     uint8_t atomic_type = 0;
     /// The copy's unit is a block of 32 bytes: addresses must be aligned to it, also in global memory's length
     uint8_t blocks = 0;
-    uint8_t reserved1 = 0;
+    /// From half to float on the way from L1 to the bias table: twice as many bytes are written as are read
+    uint8_t widens = 0;
     /// What the programmer passed for the number and the length of the rows, in the units of the
     /// parameter, and their limits (`DataCopyParams`: 4095 and 65535 blocks)
     uint32_t count_field = 0;

@@ -311,7 +311,13 @@ __aicore__ inline void DataCopy(const LocalTensor<T>& dst, const LocalTensor<U>&
     pipe_t pipe = PIPE_V;
     if (src.Memory() == Space::L1 && to == Space::BT) {
         pipe = PIPE_MTE1;
-        copy.row_bytes *= 2;
+        constexpr bool WIDENS = std::is_same_v<PrimT<T>, float> && std::is_same_v<PrimT<U>, half>;
+        if constexpr (!WIDENS && !std::is_same_v<PrimT<T>, PrimT<U>>) {
+            AscendCModel::Fail("DataCopy: from L1 to the bias table only half becomes another type, float", at);
+        }
+        // The unit of lengths is that of the table: a value that is widened has half of it in L1.
+        copy.widens = WIDENS;
+        copy.row_bytes *= WIDENS ? 1 : 2;
         copy.dst_stride *= 2;
         // No gap means the first row again.
         const uint64_t gap = repeatParams.srcGap.Wide();

@@ -538,7 +538,8 @@ instructions! {
         atomic_type: u8,
         /// The copy's unit is a block of 32 bytes: addresses must be aligned to it, also in global memory's length
         blocks: u8,
-        reserved1: u8,
+        /// From half to float on the way from L1 to the bias table: twice as many bytes are written as are read
+        widens: u8,
         /// What the programmer passed for the number and the length of the rows, in the units of the
         /// parameter, and their limits (`DataCopyParams`: 4095 and 65535 blocks)
         count_field: u32,

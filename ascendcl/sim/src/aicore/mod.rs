@@ -4,8 +4,6 @@
 //! `include/`. Each call of the Ascend C interface becomes one instruction ([`abi`]), which the core that the
 //! kernel runs on executes.
 
-#![allow(dead_code, reason = "the parts are written one after the other")]
-
 pub(crate) mod abi;
 mod arena;
 mod calls;

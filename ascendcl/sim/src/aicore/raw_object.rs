@@ -11,7 +11,7 @@ use super::launch;
 /// A shared library, perhaps with the table of a kernel object.
 #[derive(Debug)]
 pub(crate) struct Library {
-    library: libloading::Library,
+    loaded: libloading::Library,
     /// The system's loader knows a library by its path, so that the number in the path must stay taken.
     _file: File,
 }
@@ -43,13 +43,13 @@ impl Library {
         // SAFETY: Loading runs the constructors of the program's own kernel object. That they do no harm is the
         // program's promise, as it is for the kernels.
         let library = unsafe { libloading::Library::new(path) }.map_err(io::Error::other)?;
-        Ok(Self { library, _file: file })
+        Ok(Self { loaded: library, _file: file })
     }
 
     fn object(&self) -> Option<&Object> {
         // SAFETY: The symbol, which only objects of `sim-cc` have, is an `Object`; it lives as long as the library.
         unsafe {
-            self.library
+            self.loaded
                 .get::<*const Object>(c"ascendc_model_object")
                 .ok()?
                 .try_as_raw_ptr()?

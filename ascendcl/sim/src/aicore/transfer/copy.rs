@@ -1,9 +1,11 @@
 //! Rows of bytes between memories.
 
+use half::f16;
+
 use super::atomic::Store;
 use super::operand::{placed, supported, within};
 use super::raw;
-use crate::aicore::abi;
+use crate::aicore::abi::{self, Atomic};
 use crate::aicore::fault::Fault;
 use crate::aicore::instruction::Semantics;
 use crate::aicore::memory::{Access, Address, CoreMemory, Registers, Space, Use};
@@ -18,6 +20,9 @@ impl abi::Copy {
     }
 
     fn written(&self) -> u64 {
+        if self.widens != 0 {
+            return self.row_bytes.saturating_mul(2);
+        }
         self.row_bytes.saturating_add(u64::from(self.left_padding) + u64::from(self.right_padding))
     }
 }
@@ -47,6 +52,17 @@ impl Semantics for abi::Copy {
             supported(self.rows == 1 || space == Space::Gm || stride.is_multiple_of(BLOCK), || {
                 format!("rows of the {name} are {stride} bytes apart, which is no multiple of {BLOCK}")
             })?;
+        }
+        if self.widens != 0 {
+            supported(
+                src == Space::L1
+                    && dst == Space::Bt
+                    && self.left_padding == 0
+                    && self.right_padding == 0
+                    && self.atomic == Atomic::None as u8
+                    && self.row_bytes.is_multiple_of(2),
+                || "a copy that widens other than from L1 to BT".to_owned(),
+            )?;
         }
         within("leftPadding in bytes", self.left_padding, 0, BLOCK)?;
         // Up to 32 bytes that were asked for, and what is left of the last block.
@@ -107,6 +123,10 @@ impl Semantics for abi::Copy {
         for i in 0..u64::from(self.rows) {
             let src = Address(self.src).add(self.src_stride.wrapping_mul(i));
             let dst = Address(self.dst).add(self.dst_stride.wrapping_mul(i));
+            if self.widens != 0 {
+                widen(memory, dst, src, self.row_bytes)?;
+                continue;
+            }
             if !padded && store == Store::Plain {
                 raw::copy(memory, dst, src, self.row_bytes)?;
                 continue;
@@ -120,4 +140,13 @@ impl Semantics for abi::Copy {
         }
         Ok(())
     }
+}
+
+/// A row of half values as floats.
+fn widen(memory: &CoreMemory, dst: Address, src: Address, bytes: u64) -> Result<(), Fault> {
+    let mut halves = vec![0; bytes as usize];
+    raw::get(memory, src, &mut halves)?;
+    let floats =
+        halves.chunks_exact(2).flat_map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32().to_le_bytes());
+    raw::put(memory, dst, &floats.collect::<Vec<u8>>())
 }

@@ -24,12 +24,37 @@ fn copy() -> abi::Copy {
         atomic: 0,
         atomic_type: 0,
         blocks: 0,
-        reserved1: 0,
+        widens: 0,
         count_field: 1,
         count_limit: 4095,
         length_field: 1,
         length_limit: 65535,
     }
+}
+
+#[test]
+fn bias_widens_on_the_way_to_its_table() {
+    let mut core = Core::new();
+    let copy = abi::Copy {
+        pipe: 3,
+        src: Address::new(Space::L1, 64).0,
+        dst: Address::new(Space::Bt, 64).0,
+        row_bytes: 64,
+        widens: 1,
+        ..copy()
+    };
+    core.execute(&copy).unwrap();
+    let source = core.random(Space::L1);
+    for i in 0..32 {
+        let half = half::f16::from_le_bytes([source[64 + 2 * i], source[65 + 2 * i]]).to_f32();
+        let float = [0, 1, 2, 3].map(|byte| core.byte(Space::Bt, 64 + 4 * i as u64 + byte));
+        let float = f32::from_le_bytes(float);
+        assert!(float == half || (float.is_nan() && half.is_nan()), "{i}: {float} of {half}");
+    }
+    assert!(matches!(
+        abi::Copy { dst: Address::new(Space::Ub, 0).0, ..copy }.check(),
+        Err(Fault::Unsupported(_))
+    ));
 }
 
 proptest! {

@@ -81,16 +81,16 @@ impl abi::Vector {
     }
 
     fn src0(&self, codes: Codes) -> Operand {
-        Operand::new("src0", self.src0, codes.src.bits(), self.src0_block_stride, self.src0_repeat_stride)
+        Operand::new(self.src0, codes.src.bits(), self.src0_block_stride, self.src0_repeat_stride)
     }
 
     fn src1(&self, codes: Codes) -> Operand {
-        Operand::new("src1", self.src1, codes.src.bits(), self.src1_block_stride, self.src1_repeat_stride)
+        Operand::new(self.src1, codes.src.bits(), self.src1_block_stride, self.src1_repeat_stride)
     }
 
     /// The destination; comparisons pack one bit for each lane.
     fn dst(&self, codes: Codes) -> Operand {
-        Operand::new("dst", self.dst, codes.dst.bits(), self.dst_block_stride, self.dst_repeat_stride)
+        Operand::new(self.dst, codes.dst.bits(), self.dst_block_stride, self.dst_repeat_stride)
     }
 
     fn check_strides(&self, op: VectorOp, lanes: &Lanes, codes: Codes, shape: &Shape) -> Result<(), Fault> {

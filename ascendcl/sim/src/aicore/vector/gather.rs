@@ -44,12 +44,12 @@ impl abi::Gather {
         // A stride of 0 between blocks means 1 (docs: Gatherb).
         let block = if mode == GatherMode::Blocks { self.dst_block_stride.max(1) } else { 1 };
         let bits = if mode == GatherMode::Blocks { BLOCK * 8 } else { data_type.bits() };
-        Operand::new("dst", self.dst, bits, block, self.dst_repeat_stride)
+        Operand::new(self.dst, bits, block, self.dst_repeat_stride)
     }
 
     fn offsets(&self, lanes: &Lanes) -> Operand {
         let repeat = lanes.per_repeat as u64 * 4;
-        Operand { name: "offset", address: self.offset, bits: 32, block: BLOCK as u64, repeat }
+        Operand { address: self.offset, bits: 32, block: BLOCK as u64, repeat }
     }
 
     /// Bytes that one offset names.

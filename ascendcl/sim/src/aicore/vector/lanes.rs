@@ -158,7 +158,6 @@ pub(super) fn check_address(operand: &'static str, address: u64, alignment: u64)
 /// A tensor that an instruction goes through block by block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
-    pub name: &'static str,
     pub address: u64,
     /// Bits of an element.
     pub bits: usize,
@@ -170,9 +169,8 @@ pub(super) struct Operand {
 
 impl Operand {
     /// Strides are in blocks.
-    pub(super) fn new(name: &'static str, address: u64, bits: usize, block: u32, repeat: u32) -> Self {
+    pub(super) fn new(address: u64, bits: usize, block: u32, repeat: u32) -> Self {
         Self {
-            name,
             address,
             bits,
             block: u64::from(block) * BLOCK as u64,

@@ -24,7 +24,7 @@ impl abi::BroadcastBlocks {
     /// The destination as lanes of whole blocks; a stride of 0 between blocks means 1 (docs: Brcb).
     fn dst(&self) -> (Operand, Lanes) {
         let stride = self.dst_block_stride.max(1);
-        let dst = Operand::new("dst", self.dst, BLOCK * 8, stride, self.dst_repeat_stride);
+        let dst = Operand::new(self.dst, BLOCK * 8, stride, self.dst_repeat_stride);
         (dst, Lanes::all(self.repeat.into(), SPREAD))
     }
 

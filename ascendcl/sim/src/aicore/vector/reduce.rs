@@ -168,7 +168,7 @@ impl abi::Reduce {
     }
 
     fn src(&self, codes: Codes) -> Operand {
-        Operand::new("src", self.src, codes.data_type.bits(), self.src_block_stride, self.src_repeat_stride)
+        Operand::new(self.src, codes.data_type.bits(), self.src_block_stride, self.src_repeat_stride)
     }
 
     /// What an index counts on from one repeat to the next: the elements of a repeat; over all repeats, elements of
