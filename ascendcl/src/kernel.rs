@@ -191,7 +191,7 @@ impl Kernel {
     ///
     /// # Errors
     /// [`Error::MissingSymbol`] before 9.1, [`Error::Acl`] from the library.
-    pub fn library_name(&self) -> Result<String> {
+    pub fn function_name(&self) -> Result<String> {
         // SAFETY: the module keeps the binary loaded.
         unsafe { self.module.device().bind()?.function_name(self.function) }
             .map_err(|error| about(&self.name, error))

@@ -155,7 +155,7 @@ mod tests {
         let kernel =
             Module::from_bytes(&device, &std::fs::read(object.output).unwrap()).unwrap().kernel("scale");
         let kernel = kernel.unwrap();
-        assert_eq!(missing(kernel.library_name()), "aclrtGetFunctionName");
+        assert_eq!(missing(kernel.function_name()), "aclrtGetFunctionName");
         assert_eq!(missing(kernel.cores()), "aclrtGetFunctionAttribute");
 
         let mut to = stream.alloc_from(&[0f32; 3]).unwrap();

@@ -29,9 +29,27 @@ fn sums(source: &str) -> Vec<f32> {
 #[test]
 fn the_kernel_adds_and_the_sanitizer_finds_what_the_page_shows() {
     let source = PAGE.split("```cpp\n").nth(1).unwrap().split("```").next().unwrap();
-    ascendcl_sim::kernel::configure(Options { level: Level::Check, auto_sync: false, ..Options::default() });
+    let options = Options { level: Level::Check, auto_sync: false, trace: true, ..Options::default() };
+    ascendcl_sim::kernel::configure(options);
     assert_eq!(sums(source), [3.0; 1024]);
-    assert!(ascendcl_sim::kernel::take_reports().iter().all(|report| report.findings.is_empty()));
+    let reports = ascendcl_sim::kernel::take_reports();
+    assert!(reports.iter().all(|report| report.findings.is_empty()));
+    // What the source says, in its order.
+    let written: Vec<u32> = (1..)
+        .zip(source.lines())
+        .filter(|(_, line)| {
+            ["DataCopy(", "Flag<", "Add("].iter().any(|call| line.trim_start().contains(call))
+        })
+        .map(|(number, _)| number)
+        .collect();
+    assert_eq!(reports[0].traces.len(), 8);
+    for trace in &reports[0].traces {
+        // The end of the kernel is in a header.
+        let of_page = trace.instructions().filter(|traced| traced.file.ends_with("add.cpp"));
+        let (lines, pipes): (Vec<u32>, Vec<&str>) = of_page.map(|traced| (traced.line, traced.pipe)).unzip();
+        assert_eq!(lines, written);
+        assert_eq!(pipes, ["MTE2", "MTE2", "MTE2", "V", "V", "V", "MTE3", "MTE3"]);
+    }
 
     let lines: Vec<&str> = source.lines().collect();
     let flag = lines.iter().position(|line| line.contains("SetFlag<HardEvent::MTE2_V>")).unwrap();

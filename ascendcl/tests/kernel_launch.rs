@@ -57,7 +57,7 @@ fn set_up(number: i32) -> (Device, Stream, Module) {
 fn kernels_are_found_by_entry_and_say_what_they_are() {
     let (_device, _stream, module) = set_up(0);
     let kernel = module.kernel_by_entry(8).unwrap();
-    assert_eq!((kernel.name(), kernel.library_name().unwrap().as_str()), ("entry 8", "combine_back_8"));
+    assert_eq!((kernel.name(), kernel.function_name().unwrap().as_str()), ("entry 8", "combine_back_8"));
     assert!(matches!(module.kernel_by_entry(9), Err(Error::Acl(_))));
     let other = module.kernel("combine_7").unwrap();
     let addresses = kernel.addresses().unwrap();

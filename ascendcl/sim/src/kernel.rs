@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 pub use crate::aicore::check::{Actor, Finding, FindingKind, SourceLine};
 pub use crate::aicore::launch::{Level, Options};
+pub use crate::aicore::trace::{CoreTrace, Traced};
 
 use crate::aicore::abi::KernelType;
 use crate::aicore::launch::{self, Launch, Outcome, Stop};
@@ -42,6 +43,8 @@ pub struct LaunchReport {
     pub printed: Vec<String>,
     /// Instructions that were executed, over all cores.
     pub instructions: u64,
+    /// What each core was told to do, if [`Options::trace`] asked for it.
+    pub traces: Vec<CoreTrace>,
 }
 
 /// As many reports are kept for a program that never takes them.
@@ -174,7 +177,7 @@ impl Queued {
     }
 
     fn report(&self, device: &Device, outcome: Outcome) -> Result {
-        let Outcome { stop, printed, findings, instructions, .. } = outcome;
+        let Outcome { stop, printed, findings, instructions, traces } = outcome;
         let kernel = &self.function.found.kernel;
         let name = &kernel.name;
         for text in &printed {
@@ -207,6 +210,7 @@ impl Queued {
             findings,
             printed,
             instructions,
+            traces,
         });
         drop(reports);
         let failed =

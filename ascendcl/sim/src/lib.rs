@@ -100,6 +100,7 @@ mod mem_pool;
 mod memory;
 mod notify;
 mod object;
+pub mod operator;
 pub mod profile;
 mod queue;
 mod raw;

@@ -95,15 +95,26 @@ impl Place {
     /// The bytes, of which there must be as many as were asked for when the place was found.
     pub(crate) fn read(&self, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        // SAFETY: As in `Transfer::run`.
-        unsafe { raw::copy(bytes.as_mut_ptr().expose_provenance(), self.reach()?, length) };
+        self.read_at(0, &mut bytes)?;
         Ok(bytes)
     }
 
     /// Writes bytes, of which there must be no more than were asked for when the place was found.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result {
+        self.write_at(0, bytes)
+    }
+
+    /// Fills `bytes` with what is there from an offset on, all within what was asked for when the place was found.
+    pub(crate) fn read_at(&self, offset: usize, bytes: &mut [u8]) -> Result {
         // SAFETY: As in `Transfer::run`.
-        unsafe { raw::copy(self.reach()?, bytes.as_ptr().expose_provenance(), bytes.len()) };
+        unsafe { raw::copy(bytes.as_mut_ptr().expose_provenance(), self.reach()? + offset, bytes.len()) };
+        Ok(())
+    }
+
+    /// Writes `bytes` from an offset on, all within what was asked for when the place was found.
+    pub(crate) fn write_at(&self, offset: usize, bytes: &[u8]) -> Result {
+        // SAFETY: As in `Transfer::run`.
+        unsafe { raw::copy(self.reach()? + offset, bytes.as_ptr().expose_provenance(), bytes.len()) };
         Ok(())
     }
 

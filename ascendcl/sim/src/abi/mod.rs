@@ -36,7 +36,7 @@ mod process;
 mod profile;
 mod queue;
 mod reduce;
-mod stream;
+pub(crate) mod stream;
 mod tensor_desc;
 
 use std::ffi::{CStr, c_char, c_void};

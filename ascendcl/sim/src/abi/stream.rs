@@ -227,20 +227,20 @@ abi! {
 }
 
 /// The machine and the thread's context, which almost every call needs.
-pub(super) struct Scope {
+pub(crate) struct Scope {
     pub simulator: Arc<Simulator>,
     pub context: Arc<Context>,
 }
 
 impl Scope {
-    pub(super) fn enter() -> Result<Self> {
+    pub(crate) fn enter() -> Result<Self> {
         let simulator = simulator::get()?;
         Ok(Self { simulator, context: context::current()? })
     }
 
     /// The stream of a handle, which must belong to the thread's context; null is the context's default
     /// stream.
-    pub(super) fn stream(&self, handle: aclrtStream) -> Result<Arc<Stream>> {
+    pub(crate) fn stream(&self, handle: aclrtStream) -> Result<Arc<Stream>> {
         if handle.is_null() {
             return Ok(Arc::clone(&self.context.default_stream));
         }

@@ -295,6 +295,22 @@ codes! {
     }
 }
 
+impl Pipe {
+    /// The name that programmers know.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "S",
+            Self::Vector => "V",
+            Self::Cube => "M",
+            Self::Mte1 => "MTE1",
+            Self::Mte2 => "MTE2",
+            Self::Mte3 => "MTE3",
+            Self::All => "ALL",
+            Self::Fix => "FIX",
+        }
+    }
+}
+
 impl DataType {
     /// Bits of one element.
     pub(crate) const fn bits(self) -> usize {

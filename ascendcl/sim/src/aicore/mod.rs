@@ -7,7 +7,6 @@
 pub(crate) mod abi;
 mod arena;
 mod calls;
-#[allow(missing_docs, reason = "the names of findings and their fields say it")]
 pub(crate) mod check;
 mod core;
 mod cross;

@@ -8,7 +8,7 @@ use super::check::SourceLine;
 use super::instruction::Instruction;
 
 /// One instruction, as the scalar unit issued it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TraceEntry {
     pub instruction: Instruction,
     pub pipe: Pipe,
@@ -20,13 +20,52 @@ pub(crate) struct TraceEntry {
 }
 
 /// The instructions of one core in the order of issue, flags and waits included.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CoreTrace {
-    pub core_type: CoreType,
-    pub block: u32,
-    pub sub_block: u32,
-    pub files: Vec<String>,
-    pub entries: Vec<TraceEntry>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreTrace {
+    pub(crate) core_type: CoreType,
+    pub(crate) block: u32,
+    pub(crate) sub_block: u32,
+    pub(crate) files: Vec<String>,
+    pub(crate) entries: Vec<TraceEntry>,
+}
+
+/// An instruction of a [`CoreTrace`], by its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traced<'a> {
+    /// Such as `Copy`.
+    pub instruction: &'static str,
+    /// Such as `MTE2`.
+    pub pipe: &'static str,
+    /// The scalar unit's clock when it issued the instruction.
+    pub order: u64,
+    /// File of the kernel's source.
+    pub file: &'a str,
+    /// Line in the file.
+    pub line: u32,
+}
+
+impl CoreTrace {
+    /// Whether it is of a cube core; else it is of a vector core.
+    pub fn is_cube(&self) -> bool {
+        self.core_type == CoreType::Aic
+    }
+
+    /// The core's block, and which of the block's vector cores it is.
+    pub fn place(&self) -> (u32, u32) {
+        (self.block, self.sub_block)
+    }
+
+    /// What the core was told to do, in order.
+    pub fn instructions(&self) -> impl ExactSizeIterator<Item = Traced<'_>> {
+        self.entries.iter().map(|entry| Traced {
+            instruction: entry.instruction.name(),
+            pipe: entry.pipe.name(),
+            order: entry.order,
+            file: self.files.get(entry.file as usize).map_or("?", String::as_str),
+            line: entry.line,
+        })
+    }
 }
 
 /// A trace in the making.
@@ -58,7 +97,7 @@ impl Recorder {
 }
 
 /// The source line that a kernel passed.
-pub(super) fn source_line(site: Site) -> SourceLine {
+pub(crate) fn source_line(site: Site) -> SourceLine {
     let file = if site.file.is_null() {
         "?".to_owned()
     } else {

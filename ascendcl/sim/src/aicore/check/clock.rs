@@ -16,21 +16,18 @@ pub(super) const MTE2: usize = 4;
 pub(super) const MTE3: usize = 5;
 pub(super) const FIX: usize = 6;
 
-/// The names that programmers know, by the index of the pipe.
-pub(super) const NAMES: [&str; PIPES] = ["S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX"];
+/// The pipes by their indices.
+const ALL: [Pipe; PIPES] =
+    [Pipe::Scalar, Pipe::Vector, Pipe::Cube, Pipe::Mte1, Pipe::Mte2, Pipe::Mte3, Pipe::Fix];
+
+/// The name that programmers know, of the pipe with this index.
+pub(super) fn name(index: usize) -> &'static str {
+    ALL[index].name()
+}
 
 /// The index of a pipe; `None` for all of them.
 pub(super) fn index(pipe: Pipe) -> Option<usize> {
-    Some(match pipe {
-        Pipe::Scalar => SCALAR,
-        Pipe::Vector => VECTOR,
-        Pipe::Cube => CUBE,
-        Pipe::Mte1 => 3,
-        Pipe::Mte2 => MTE2,
-        Pipe::Mte3 => MTE3,
-        Pipe::Fix => FIX,
-        Pipe::All => return None,
-    })
+    ALL.iter().position(|known| *known == pipe)
 }
 
 /// What is known to be complete.

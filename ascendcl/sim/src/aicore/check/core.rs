@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use super::buffers::Buffers;
-use super::clock::{self, CUBE, Clock, FIX, MTE2, MTE3, NAMES, PIPES, SCALAR, VECTOR};
+use super::clock::{self, CUBE, Clock, FIX, MTE2, MTE3, PIPES, SCALAR, VECTOR};
 use super::flags::{Flags, Pending};
 use super::shadow::{Entry, Shadow};
 use super::{Actor, Checker, Finding, FindingKind, Knowledge, Site, Ticket};
@@ -266,7 +266,8 @@ impl CoreChecker {
         if let Some(before) = self.flags.set((src, dst, event), pending) {
             let message = format!(
                 "the flag {}_{} of event {event} is set while it is still set",
-                NAMES[src], NAMES[dst]
+                clock::name(src),
+                clock::name(dst)
             );
             let other = self.actor(before);
             self.report(FindingKind::EventReused, message, record, Some(other));
@@ -389,7 +390,8 @@ impl CoreChecker {
         for ((src, dst, event), pending) in self.flags.drain() {
             let message = format!(
                 "the flag {}_{} of event {event} is still set when the kernel ends",
-                NAMES[src], NAMES[dst]
+                clock::name(src),
+                clock::name(dst)
             );
             self.report(FindingKind::FlagLeft, message, pending.record, None);
         }
@@ -497,7 +499,7 @@ impl CoreChecker {
         let bytes: u64 = parts.iter().map(|(from, to)| to - from).sum();
         let message = format!(
             "{} reads {}, of which nothing wrote {bytes} (from {} to {})",
-            NAMES[user.pipe],
+            clock::name(user.pipe),
             place(space, start, end),
             Address::new(space, from),
             Address::new(space, to),
@@ -543,7 +545,7 @@ impl CoreChecker {
         if let Some(buffer) = self.buffers.stale(space, start, end, issued) {
             let message = format!(
                 "{} {} {} in a buffer of {} that was taken back",
-                NAMES[pipe],
+                clock::name(pipe),
                 verb(new.used),
                 place(space, start, end),
                 place(space, buffer.start, buffer.end)
@@ -568,9 +570,9 @@ impl CoreChecker {
         }
         let name = |core: usize, pipe: usize| {
             if other_core == self.core {
-                NAMES[pipe].to_owned()
+                clock::name(pipe).to_owned()
             } else {
-                format!("{} {}", self.shared.names[core], NAMES[pipe])
+                format!("{} {}", self.shared.names[core], clock::name(pipe))
             }
         };
         let what = match kind {

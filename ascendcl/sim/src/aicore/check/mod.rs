@@ -24,7 +24,9 @@ use super::memory::GlobalMemory;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FindingKind {
+    /// An access beyond a memory or an allocation.
     OutOfBounds,
+    /// An address that the instruction cannot take.
     Misaligned,
     /// A value that does not fit the instruction's field.
     FieldLimit,
@@ -48,6 +50,7 @@ pub enum FindingKind {
     Overlap,
     /// Memory of a buffer that was given back.
     UseAfterFree,
+    /// Nothing can go on.
     Deadlock,
     /// A failed assertion of the kernel.
     Assertion,
@@ -58,7 +61,9 @@ pub enum FindingKind {
 /// A line of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceLine {
+    /// As the compiler was given it.
     pub file: String,
+    /// From 1.
     pub line: u32,
 }
 
@@ -71,6 +76,7 @@ pub struct Actor {
     pub pipe: String,
     /// Such as `Copy`.
     pub instruction: String,
+    /// Where the kernel's source has it.
     pub source: SourceLine,
 }
 
@@ -78,9 +84,11 @@ pub struct Actor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
+    /// What is wrong.
     pub kind: FindingKind,
     /// One sentence with addresses and sizes.
     pub message: String,
+    /// Who did it.
     pub actor: Actor,
     /// The earlier access or setting that it conflicts with.
     pub other: Option<Actor>,

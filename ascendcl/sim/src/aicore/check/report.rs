@@ -1,12 +1,12 @@
 //! Findings as they come up, and what they name.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::CStr;
 
 use parking_lot::Mutex;
 
-use super::clock::NAMES;
+use super::clock;
 use super::{Actor, Finding, FindingKind, Site, SourceLine};
+use crate::aicore::trace::source_line;
 
 /// An instruction of a line: what an [`Actor`] is without its core.
 #[derive(Clone, Debug)]
@@ -31,13 +31,7 @@ impl Records {
         let mut known = self.known.lock();
         let (numbers, records) = &mut *known;
         *numbers.entry((site.file as usize, site.line, pipe, instruction)).or_insert_with(|| {
-            let file = if site.file.is_null() {
-                "?".to_owned()
-            } else {
-                // SAFETY: A site's file is null-terminated and lives as long as the object (abi::Site).
-                unsafe { CStr::from_ptr(site.file) }.to_string_lossy().into_owned()
-            };
-            records.push(Record { pipe, instruction, source: SourceLine { file, line: site.line } });
+            records.push(Record { pipe, instruction, source: source_line(site) });
             records.len() as u32 - 1
         })
     }
@@ -48,7 +42,7 @@ impl Records {
         let record = &known.1[record as usize];
         Actor {
             core: core.to_owned(),
-            pipe: NAMES[record.pipe].to_owned(),
+            pipe: clock::name(record.pipe).to_owned(),
             instruction: record.instruction.to_owned(),
             source: record.source.clone(),
         }

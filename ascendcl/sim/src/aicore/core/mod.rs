@@ -4,15 +4,13 @@
 //! by a flag that is not set; then it waits in the pipe, in order. As only the core itself sets its flags, what
 //! can move has moved after each instruction.
 
-use std::collections::VecDeque;
-use std::sync::atomic::AtomicU32;
+mod others;
 
-use super::abi::{
-    self, Atomic, CoreType, CoreView, DataType, KernelType, Model, Pipe, Register, Site, SyncScope,
-};
+use std::collections::VecDeque;
+
+use super::abi::{self, Atomic, CoreView, DataType, KernelType, Model, Pipe, Register, Site};
 use super::arena::Arena;
-use super::check::{CoreChecker, Knowledge, SourceLine, Ticket};
-use super::cross;
+use super::check::{CoreChecker, SourceLine, Ticket};
 use super::fault::Fault;
 use super::flags::{EVENTS, Flags, PIPES};
 use super::instruction::Instruction;
@@ -356,138 +354,6 @@ impl<'s, 'm> Core<'s, 'm> {
         semantics.run(&self.memory, &mut self.registers)
     }
 
-    fn cross_set(&mut self, set: &abi::CrossSet, issued: &Issued<'_>) -> Result<(), Ended> {
-        if issued.pipe == Pipe::Scalar {
-            let what = "a flag for other cores cannot be set by the scalar pipe".to_owned();
-            return self.refuse(Some(issued.instruction), issued.site, &Fault::Unsupported(what));
-        }
-        let flag = self.cross_flag(set.flag, issued)?;
-        let checker = self.checker.as_mut().zip(issued.ticket);
-        let knowledge = checker
-            .map(|(checker, ticket)| checker.cross_set(ticket, issued.pipe, set.mode, flag, issued.site));
-        match self.schedule.cross_set(self.number, set.mode, flag, knowledge) {
-            None => {
-                let what = format!("a kernel of this type has no flags of mode {} here", set.mode);
-                self.refuse(Some(issued.instruction), issued.site, &Fault::Unsupported(what))
-            }
-            Some(overflow) => {
-                if let Some(checker) = self.checker.as_mut().filter(|_| overflow) {
-                    checker.flag_overflow(issued.pipe, set.mode, flag, issued.site);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// The flag that the hardware takes for this number: its lowest bits. The sanitizer is told of others.
-    fn cross_flag(&mut self, flag: u32, issued: &Issued<'_>) -> Result<u32, Ended> {
-        let most = u64::from(cross::FLAGS - 1);
-        if self.checker.is_some() && u64::from(flag) > most {
-            let fault = Fault::Field { field: "the flag", value: flag.into(), least: 0, most };
-            self.refuse(Some(issued.instruction), issued.site, &fault)?;
-        }
-        Ok(flag % cross::FLAGS)
-    }
-
-    fn cross_wait(&mut self, wait: &abi::CrossWait, issued: &Issued<'_>) -> Result<(), Ended> {
-        let flag = self.cross_flag(wait.flag, issued)?;
-        match self.schedule.cross_wait(self.number, flag) {
-            Err(stopped) => self.stopped(stopped, issued),
-            Ok(known) => {
-                if let Some(checker) = &mut self.checker {
-                    checker.cross_wait(wait.mode, flag, &known, issued.site);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn sync_all(&mut self, meeting: &abi::SyncAll, issued: &Issued<'_>) -> Result<(), Ended> {
-        let all = SyncScope::of(meeting.scope).map(|scope| (scope, self.schedule.layout().meeting(scope)));
-        let Some((scope, all)) = all.filter(|&(scope, _)| self.takes_part(scope)) else {
-            let what = format!("the core is not of the cores that meet (scope {})", meeting.scope);
-            return self.refuse(Some(issued.instruction), issued.site, &Fault::Unsupported(what));
-        };
-        if meeting.cores as usize > all {
-            let fault = Fault::Field {
-                field: "the number of cores",
-                value: meeting.cores.into(),
-                least: 0,
-                most: all as u64,
-            };
-            return self.refuse(Some(issued.instruction), issued.site, &fault);
-        }
-        self.drained()?;
-        let cores = if meeting.cores == 0 { all } else { meeting.cores as usize };
-        let knowledge = self.checker.as_mut().map(|checker| checker.sync_arrive(scope, issued.site));
-        match self.schedule.meet(self.number, scope, cores, knowledge) {
-            Err(stopped) => self.stopped(stopped, issued),
-            Ok(known) => {
-                if let Some(checker) = &mut self.checker {
-                    checker.sync_leave(scope, &known);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn takes_part(&self, scope: SyncScope) -> bool {
-        match scope {
-            SyncScope::Vector => self.place().core_type == CoreType::Aiv,
-            SyncScope::Cube => self.place().core_type == CoreType::Aic,
-            SyncScope::Mixed => true,
-        }
-    }
-
-    fn post_memory(&mut self, post: &abi::PostMemory, issued: &Issued<'_>) -> Result<(), Ended> {
-        let (address, word) = match self.word(post.address) {
-            Ok(found) => found,
-            Err(fault) => return self.refuse(Some(issued.instruction), issued.site, &fault),
-        };
-        let knowledge: Option<Knowledge> =
-            self.checker.as_mut().map(|checker| checker.post_memory(Address(post.address), issued.site));
-        self.schedule.post_memory(address, word, post.value, knowledge);
-        Ok(())
-    }
-
-    fn wait_memory(&mut self, wait: &abi::WaitMemory, issued: &Issued<'_>) -> Result<(), Ended> {
-        let (address, word) = match self.word(wait.address) {
-            Ok(found) => found,
-            Err(fault) => return self.refuse(Some(issued.instruction), issued.site, &fault),
-        };
-        match self.schedule.wait_memory(self.number, address, word, wait.value, wait.reset) {
-            Err(stopped) => self.stopped(stopped, issued),
-            Ok(known) => {
-                if let Some(checker) = &mut self.checker {
-                    checker.wait_memory(Address(wait.address), &known, issued.site);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// A word of global memory, and its address as programs know it.
-    fn word(&self, address: u64) -> Result<(u64, &'m AtomicU32), Fault> {
-        let address = Address(address);
-        if address.space() != Some(Space::Gm) {
-            return Err(Fault::NoSuchMemory { address });
-        }
-        let pointer = self.memory.at(address, 4)?;
-        if !pointer.cast::<u32>().is_aligned() {
-            return Err(Fault::Misaligned { operand: "the word", address, alignment: 4 });
-        }
-        // SAFETY: Four bytes of global memory, aligned, which stay mapped during the launch.
-        let word = unsafe { AtomicU32::from_ptr(pointer.cast()) };
-        Ok((self.memory.global().device_address(address.offset()), word))
-    }
-
-    fn pause(&mut self, site: Site) -> Result<(), Ended> {
-        match self.schedule.pause(self.number, self.polls > POLLS) {
-            Ok(()) => Ok(()),
-            Err(stopped) => self.ended(stopped, Pipe::Scalar, site, "CleanCache"),
-        }
-    }
-
     /// Every pipe must have come to its end: what holds one now holds it forever.
     fn drained(&mut self) -> Result<(), Ended> {
         let stuck: Vec<_> = self.queues.iter().filter_map(VecDeque::front).map(Held::reason).collect();
@@ -543,7 +409,7 @@ impl<'s, 'm> Core<'s, 'm> {
 
     fn fail_at(&mut self, instruction: Option<&Instruction>, site: Site, what: &str) -> Result<(), Ended> {
         let name = instruction.map_or("scalar unit".to_owned(), |instruction| {
-            let pipe = instruction.pipe().map_or("no pipe", pipe_name);
+            let pipe = instruction.pipe().map_or("no pipe", Pipe::name);
             format!("{pipe} {}", instruction.name())
         });
         let SourceLine { file, line } = source_line(site);
@@ -652,26 +518,12 @@ impl<'s, 'm> Core<'s, 'm> {
 fn held(issued: &Issued<'_>) -> Hold {
     let what = match *issued.instruction {
         Instruction::WaitFlag(abi::WaitFlag { src, event, .. }) => {
-            let src = Pipe::of(src).map_or("?", pipe_name);
-            format!("{} waits for event {event} of {src}, which nothing sets", pipe_name(issued.pipe))
+            let src = Pipe::of(src).map_or("?", Pipe::name);
+            format!("{} waits for event {event} of {src}, which nothing sets", issued.pipe.name())
         }
-        _ => format!("{} holds {}", issued.instruction.name(), pipe_name(issued.pipe)),
+        _ => format!("{} holds {}", issued.instruction.name(), issued.pipe.name()),
     };
     Hold { pipe: issued.pipe, instruction: issued.instruction.name(), what, site: issued.site }
-}
-
-/// The name of a pipe that programmers know.
-fn pipe_name(pipe: Pipe) -> &'static str {
-    match pipe {
-        Pipe::Scalar => "S",
-        Pipe::Vector => "V",
-        Pipe::Cube => "M",
-        Pipe::Mte1 => "MTE1",
-        Pipe::Mte2 => "MTE2",
-        Pipe::Mte3 => "MTE3",
-        Pipe::All => "ALL",
-        Pipe::Fix => "FIX",
-    }
 }
 
 fn valid_flag(pipe: Pipe, other: u8, event: u32) -> Result<(), Fault> {
