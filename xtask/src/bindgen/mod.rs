@@ -1,4 +1,4 @@
-//! `cargo xtask bindgen`: makes, or checks, the checked-in bindings of `ascendcl-sys`.
+//! `cargo xtask bindgen`: makes, or checks, the checked-in bindings of `ascendcl-sys` and `atb-sys`.
 
 use std::fmt;
 use std::fs;
@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use self::generate::{Bindings, Error};
 
-#[path = "../../ascendcl-sys/build/generate.rs"]
+#[path = "../../../ascendcl-sys/build/generate.rs"]
 mod generate;
+mod shim;
 
 /// The exit code that says "cannot check here", so that a machine without libclang can skip the check.
 const NO_LIBCLANG: u8 = 3;
 
-/// Makes the bindings of ascendcl-sys from its headers.
+/// Makes the bindings of ascendcl-sys and atb-sys from their headers.
 ///
 /// Exit code 0: done, or up to date. 1: the files differ, or something failed. 3: libclang is not installed.
 #[derive(clap::Args)]
@@ -25,9 +26,8 @@ pub struct Args {
 
 /// Runs the task and reports to the terminal.
 pub fn run(args: &Args) -> ExitCode {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("ascendcl-sys");
-    let bindings = match generate::generate(&package.join("include"), None) {
-        Ok(bindings) => bindings,
+    let files = match files(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").as_path()) {
+        Ok(files) => files,
         Err(error) => {
             eprintln!("{error}");
             return match error {
@@ -36,16 +36,21 @@ pub fn run(args: &Args) -> ExitCode {
             };
         }
     };
-    let files = files(&package.join("src/bindings"), &bindings);
     if args.check { check(&files) } else { write(&files) }
 }
 
 /// The generated files and their contents.
-fn files<'a>(directory: &Path, bindings: &'a Bindings) -> [(PathBuf, &'a str); 2] {
-    [(directory.join("types.rs"), &bindings.types), (directory.join("functions.rs"), &bindings.functions)]
+fn files(workspace: &Path) -> Result<[(PathBuf, String); 3], Error> {
+    let (acl, atb) = (workspace.join("ascendcl-sys"), workspace.join("atb-sys"));
+    let Bindings { types, functions } = generate::generate(&acl.join("include"), None)?;
+    Ok([
+        (acl.join("src/bindings/types.rs"), types),
+        (acl.join("src/bindings/functions.rs"), functions),
+        (atb.join("src/bindings.rs"), shim::generate(&atb.join("include"))?),
+    ])
 }
 
-fn write(files: &[(PathBuf, &str)]) -> ExitCode {
+fn write(files: &[(PathBuf, String)]) -> ExitCode {
     for (path, text) in files {
         if let Err(error) = fs::write(path, text) {
             eprintln!("cannot write {}: {error}", path.display());
@@ -55,7 +60,7 @@ fn write(files: &[(PathBuf, &str)]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn check(files: &[(PathBuf, &str)]) -> ExitCode {
+fn check(files: &[(PathBuf, String)]) -> ExitCode {
     let differences: Vec<_> = files.iter().filter_map(|(path, text)| difference(path, text)).collect();
     for difference in &differences {
         eprintln!("{difference}");
