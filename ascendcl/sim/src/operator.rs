@@ -3,11 +3,14 @@
 //! A library of operators is told what memory a call touches, as on a real device. It [queues](enqueue) a function with it;
 //! when the stream comes to the call, the function gets the memory, and copies what it reads and writes.
 
+use std::sync::Arc;
+
 use ascendcl_sys::{aclError, aclrtStream};
 use bytemuck::{AnyBitPattern, NoUninit};
 
 use crate::abi::stream::Scope;
-use crate::error::{self, Error, Result, misuse};
+use crate::error::{self, Error, Result, failure, misuse};
+use crate::raw::HostBlock;
 use crate::simulator;
 use crate::task::Task;
 use crate::transfer::Place;
@@ -20,6 +23,21 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Memory of the host with a copy of these bytes: what work gets that is tried without a device.
+    ///
+    /// # Errors
+    /// [`Fault`] if the host has no memory left.
+    pub fn staged(bytes: &[u8]) -> std::result::Result<Self, Fault> {
+        if bytes.is_empty() {
+            return Ok(Self { place: None, length: 0 });
+        }
+        let block = HostBlock::new(bytes.len())
+            .ok_or_else(|| failure!(ACL_ERROR_RT_MEMORY_ALLOCATION, "the host has no {} bytes", bytes.len()))?;
+        let place = Place::Staged(Arc::new(block));
+        place.write_at(0, bytes)?;
+        Ok(Self { place: Some(place), length: bytes.len() })
+    }
+
     /// How many bytes there are.
     pub fn len(&self) -> usize {
         self.length
