@@ -6,11 +6,15 @@
 //! * [`Tiling`] is what a launch passes by value: how the work of one shape is cut for one SoC, a pure function
 //!   ([`Tiling::plan`]).
 //! * [`SIMULATOR_OBJECT`] is the kernel built for the model.
+//! * [`binary_for`] is the kernel built for a real device. `cargo xtask build-kernels` builds it with an installed CANN
+//!   toolkit into `artifacts/`; the next build of this crate embeds it.
 
 #![forbid(unsafe_code)]
 
+mod device;
 mod tiling;
 
+pub use device::{ARCH, DeviceBinary, NoBinary, SOCS, binary_for, device_binaries};
 pub use tiling::{Product, Shape, Tiling, TilingError, tiling_header};
 
 /// The kernel's name in its objects.
