@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod atb_shim;
 mod bench;
 mod bindgen;
 mod check_kernel;
@@ -20,6 +21,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    AtbShim(atb_shim::Args),
     Bench(bench::Args),
     Bindgen(bindgen::Args),
     CheckKernel(check_kernel::Args),
@@ -29,6 +31,7 @@ enum Task {
 
 fn main() -> ExitCode {
     match Cli::parse().task {
+        Task::AtbShim(args) => atb_shim::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Bindgen(args) => bindgen::run(&args),
         Task::CheckKernel(args) => check_kernel::run(&args),
