@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod atb_shim;
 mod bench;
 mod bindgen;
+mod build_kernels;
 mod check_kernel;
 mod sim_cc;
 mod tiling_header;
@@ -24,6 +25,7 @@ enum Task {
     AtbShim(atb_shim::Args),
     Bench(bench::Args),
     Bindgen(bindgen::Args),
+    BuildKernels(build_kernels::Args),
     CheckKernel(check_kernel::Args),
     SimCc(sim_cc::Args),
     TilingHeader(tiling_header::Args),
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Task::AtbShim(args) => atb_shim::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Bindgen(args) => bindgen::run(&args),
+        Task::BuildKernels(args) => build_kernels::run(&args),
         Task::CheckKernel(args) => check_kernel::run(&args),
         Task::SimCc(args) => sim_cc::run(&args),
         Task::TilingHeader(args) => tiling_header::run(&args),

@@ -33,6 +33,11 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
+/// Whether a header is what the definition says.
+pub(crate) fn is_current(path: &Path) -> io::Result<bool> {
+    update(path, true)
+}
+
 /// Whether the file is as it should be now.
 fn update(path: &Path, check: bool) -> io::Result<bool> {
     let text = definition::tiling_header();

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use super::*;
 
 const fn binary(release: &'static str, runtime: &'static str) -> DeviceBinary {

@@ -1,0 +1,159 @@
+//! The commands that build a kernel.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::Error;
+use super::toolkit::{Method, Toolkit};
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) program: PathBuf,
+    arguments: Vec<OsString>,
+    /// The toolkit: its programs and CMake files look at `ASCEND_HOME_PATH`.
+    home: PathBuf,
+    /// Comes first in `PATH`: the toolkit's scripts call its tools by name.
+    tools: Option<PathBuf>,
+}
+
+/// How a kernel is built.
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    /// What the last step leaves.
+    pub(super) object: PathBuf,
+}
+
+impl Step {
+    fn new(toolkit: &Toolkit, program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            home: toolkit.home.clone(),
+            tools: toolkit.compiler.clone(),
+        }
+    }
+
+    fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    fn args<const N: usize>(self, arguments: [&str; N]) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// `-DNAME=VALUE`.
+    fn define(self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        let mut argument = OsString::from(format!("-D{name}="));
+        argument.push(value);
+        self.arg(argument)
+    }
+
+    /// What the compiler says of itself, if the toolkit has it where it is known to be.
+    pub(super) fn version(toolkit: &Toolkit) -> Option<Self> {
+        let compiler = toolkit.compiler.as_ref()?.join("bisheng");
+        Some(Self::new(toolkit, compiler).arg("--version"))
+    }
+
+    /// Runs it, and answers with what it writes to its standard output.
+    pub(super) fn run(&self) -> Result<String, Error> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).env("ASCEND_HOME_PATH", &self.home);
+        if let Some(tools) = &self.tools {
+            let mut path = tools.clone().into_os_string();
+            if let Some(others) = std::env::var_os("PATH") {
+                path.push(":");
+                path.push(others);
+            }
+            command.env("PATH", path);
+        }
+        let step = || Box::new(self.clone());
+        let output = command.output().map_err(|error| Error::NotStarted { step: step(), error })?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(text);
+        }
+        let output_text = text + &String::from_utf8_lossy(&output.stderr);
+        Err(Error::Failed {
+            step: step(),
+            status: output.status.to_string(),
+            output: output_text.trim_end().to_owned(),
+            other: None,
+        })
+    }
+}
+
+/// As a shell takes it.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ASCEND_HOME_PATH={}", quoted(self.home.as_os_str()))?;
+        if let Some(tools) = &self.tools {
+            write!(f, " PATH={}:\"$PATH\"", quoted(tools.as_os_str()))?;
+        }
+        write!(f, " {}", quoted(self.program.as_os_str()))?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
+    }
+}
+
+fn quoted(text: &OsStr) -> String {
+    let text = text.to_string_lossy();
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+=:,".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+impl Plan {
+    /// How `method` builds the kernel in the folder `kernel` in the folder `work`.
+    pub(super) fn new(toolkit: &Toolkit, method: Method, kernel: &Path, work: &Path, soc: &str) -> Self {
+        match method {
+            Method::Direct => Self::direct(toolkit, kernel, work),
+            Method::Cmake => Self::cmake(toolkit, kernel, work, soc),
+        }
+    }
+
+    /// One object of device code with the code of both kinds of cores, and the linker that makes a loadable binary of it:
+    /// the recipe for such a binary in the newest toolkits' CMake files (their `ascendc_fatbin_library`).
+    fn direct(toolkit: &Toolkit, kernel: &Path, work: &Path) -> Self {
+        let tools = toolkit.compiler.clone().unwrap_or_default();
+        let code = work.join("mlapo.device.o");
+        let object = work.join("mlapo.o");
+        let compile = Step::new(toolkit, tools.join("bisheng"))
+            .args(["-c", "-x", "asc", "-std=c++17", "-O3"])
+            .arg(format!("--npu-arch={}", super::soc::ARCH))
+            .args(["--aicore-only", "-I"])
+            .arg(kernel)
+            .arg(kernel.join("mlapo.cpp"))
+            .arg("-o")
+            .arg(&code);
+        let link = Step::new(toolkit, tools.join("ld.lld"))
+            .args(["-m", "aicorelinux", "-Ttext=0"])
+            .arg(&code)
+            .args(["-static", "-o"])
+            .arg(&object);
+        Self { steps: vec![compile, link], object }
+    }
+
+    fn cmake(toolkit: &Toolkit, kernel: &Path, work: &Path, soc: &str) -> Self {
+        let (build, out) = (work.join("build"), work.join("out"));
+        let project = toolkit.kernel_project.clone().unwrap_or_default();
+        let configure = Step::new(toolkit, "cmake")
+            .arg("-S")
+            .arg(super::PROJECT)
+            .arg("-B")
+            .arg(&build)
+            .define("CMAKE_BUILD_TYPE", "Release")
+            .define("CMAKE_INSTALL_PREFIX", &out)
+            .define("RUN_MODE", "npu")
+            .define("SOC_VERSION", soc)
+            .define("ASCEND_CANN_PACKAGE_PATH", &toolkit.home)
+            .define("ASCENDC_CMAKE_DIR", project)
+            .define("MLAPO_KERNEL_DIR", kernel);
+        let build = Step::new(toolkit, "cmake").arg("--build").arg(&build);
+        Self { steps: vec![configure, build], object: out.join("fatbin/mlapo/mlapo.o") }
+    }
+}
