@@ -12,6 +12,7 @@ use crate::error::{Result, ShapeError};
 use crate::pool::Place;
 use crate::slice::slices;
 use crate::stream::Stream;
+use crate::usage::Access;
 
 /// Device memory for `len` elements of type `T`.
 ///
@@ -87,6 +88,25 @@ impl<T: Element> DeviceBuffer<T> {
     /// The device whose memory it is.
     pub fn device(&self) -> &Device {
         self.block.device()
+    }
+
+    /// Waits until all queued work that touches the buffer is done, of whatever stream.
+    ///
+    /// ```
+    /// use ascendcl::{Backend, Runtime};
+    /// let stream = Runtime::with_backend(Backend::Sim)?.device(0)?.stream()?;
+    /// let mut buffer = stream.alloc::<u8>(1 << 20)?;
+    /// stream.fill_bytes(&mut buffer, 7)?;
+    /// buffer.synchronize()?;
+    /// assert!(stream.is_idle()?);
+    /// # Ok::<(), ascendcl::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Acl`](crate::Error::Acl) for work that failed,
+    /// [`Error::InHostFunction`](crate::Error::InHostFunction) in a host function.
+    pub fn synchronize(&self) -> Result<()> {
+        self.block.wait_on_host(Access::Write)
     }
 
     /// The address on the device, for C interfaces.
