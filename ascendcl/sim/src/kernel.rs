@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::env;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use ascendcl_sys::aclError;
@@ -183,6 +184,8 @@ impl Queued {
         for text in &printed {
             print!("{text}");
         }
+        // A C program ends without Rust's part in it.
+        let _ = std::io::stdout().flush();
         let on_vector = matches!(kernel.kernel_type, KernelType::AivOnly | KernelType::MixAiv10);
         let [exception, timeout]: [aclError; 2] = if on_vector {
             [ascendcl_sys::ACL_ERROR_RT_VECTOR_CORE_EXCEPTION, ascendcl_sys::ACL_ERROR_RT_VECTOR_CORE_TIMEOUT]

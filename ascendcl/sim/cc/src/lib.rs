@@ -17,17 +17,24 @@
 //! # }
 //! ```
 
+pub mod cli;
+mod lex;
+mod program;
 mod scan;
+mod tools;
+mod translate;
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::{env, fs, io};
 
+pub use program::Program;
 use scan::Found;
 use tempfile::TempDir;
+use tools::{check_compiled, is_system, quoted, run, run_linker, write};
 
 /// Why a kernel cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -89,14 +96,33 @@ pub enum Error {
     },
     /// Host code in the source of a kernel.
     #[error(
-        "{file}:{line}: a launch by <<<...>>> is host code, which sim-cc does not compile; put the kernel into a file \
-         of its own, or the host code between `#ifndef __CCE_AICORE__` and `#endif`, and launch it by AscendCL"
+        "{file}:{line}: a launch by <<<...>>> is host code, which an object of kernels has not; build a program \
+         (sim-cc -o PROGRAM), an object file (sim-cc -c) or a shared library (sim-cc -shared), or put the host code \
+         between `#ifndef __CCE_AICORE__` and `#endif`"
     )]
     HostCode {
         /// The file.
         file: String,
         /// The line.
         line: u32,
+    },
+    /// A launch by `<<<...>>>` that cannot be read.
+    #[error("{file}:{line}: {why}; a launch is `kernel<<<blocks, nullptr, stream>>>(arguments)`")]
+    Launch {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u32,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// An option of the command line.
+    #[error("{option}: {why}")]
+    Option {
+        /// The option.
+        option: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// A kernel's type that NPU architecture 2201 has not.
     #[error(
@@ -142,6 +168,16 @@ impl KernelType {
             "KERNEL_TYPE_MIX_AIC_1_2" => Self::MixAic12,
             _ => return None,
         })
+    }
+
+    /// The type of a kernel that does not say it, by whether it computes on vector cores and on cube cores.
+    fn of_use([vector, cube]: [bool; 2]) -> Self {
+        match (vector, cube) {
+            (true, true) => Self::MixAic12,
+            (false, true) => Self::AicOnly,
+            // What computes nothing runs on vector cores, as scalar code does on the device.
+            (_, false) => Self::AivOnly,
+        }
     }
 
     fn runs_on(self, core: Core) -> bool {
@@ -219,6 +255,7 @@ pub struct Build {
     includes: Vec<PathBuf>,
     defines: Vec<String>,
     compiler: Option<OsString>,
+    headers: PathBuf,
 }
 
 /// Some kernels of a source, which become one object file for each kind of core.
@@ -239,6 +276,7 @@ impl Build {
             includes: Vec::new(),
             defines: Vec::new(),
             compiler: None,
+            headers: Self::headers(),
         }
     }
 
@@ -270,7 +308,14 @@ impl Build {
         self
     }
 
-    /// The folder of the headers that kernels are compiled against.
+    /// Takes the headers that kernels are compiled against from this folder.
+    #[must_use]
+    pub fn headers_in(mut self, path: impl Into<PathBuf>) -> Self {
+        self.headers = path.into();
+        self
+    }
+
+    /// The folder of the headers that kernels are compiled against, in the source tree of this crate.
     pub fn headers() -> PathBuf {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include");
         path.canonicalize().unwrap_or(path)
@@ -323,24 +368,24 @@ impl Build {
 
     /// The kernels of a source, for either kind of core.
     fn scan(&self, source: &Path) -> Result<Vec<Found>, Error> {
-        let headers = Self::headers();
+        let headers = &self.headers;
         let mut kernels: Vec<Found> = Vec::new();
         for core in Core::ALL {
             let mut command = self.command(core);
             command.args(["-E", "-fdirectives-only", "-x", "c++"]).arg(source);
             let output = run(&mut command)?;
-            check_compiled(source, core, &output)?;
+            check_compiled(source, core.cores(), &output)?;
             let text = String::from_utf8_lossy(&output.stdout);
             // A kernel may be in a file that the source includes.
             let is_own = |file: &str| {
-                !file.starts_with('<') && !Path::new(file).starts_with(&headers) && !is_system(file)
+                !file.starts_with('<') && !Path::new(file).starts_with(headers) && !is_system(file)
             };
             let mut found = scan::scan(&text, is_own)?;
             // Macros may expand to kernels; those lose what macros of the interface say, so they come second.
             let mut command = self.command(core);
             command.args(["-E", "-D__global__=__global__", "-x", "c++"]).arg(source);
             let output = run(&mut command)?;
-            check_compiled(source, core, &output)?;
+            check_compiled(source, core.cores(), &output)?;
             found.extend(scan::scan(&String::from_utf8_lossy(&output.stdout), is_own)?);
             for found in found {
                 if kernels.iter().all(|kernel| kernel.path != found.path) {
@@ -394,7 +439,7 @@ impl Build {
             // The device's compiler takes a part of C++20 in C++17: `f<T>(x)` finds the template f in the namespace
             // of x. What compiles as neither is judged as C++17.
             if !output.status.success() && !run(command.arg("-std=c++2a"))?.status.success() {
-                check_compiled(unit.source, core, &output)?;
+                check_compiled(unit.source, core.cores(), &output)?;
             }
             let bytes = fs::read(&object).map_err(|error| Error::Io { path: object.clone(), error })?;
             let section = core.section();
@@ -409,13 +454,7 @@ impl Build {
         let mut entries = Vec::new();
         for unit in units {
             for found in &unit.kernels {
-                let [vector, cube] = unit.computes;
-                let kernel_type = found.kernel_type.unwrap_or(match (vector, cube) {
-                    (true, true) => KernelType::MixAic12,
-                    (false, true) => KernelType::AicOnly,
-                    // What computes nothing runs on vector cores, as scalar code does on the device.
-                    (_, false) => KernelType::AivOnly,
-                });
+                let kernel_type = found.kernel_type.unwrap_or(KernelType::of_use(unit.computes));
                 for core in Core::ALL {
                     if kernel_type.runs_on(core) {
                         entries.push((core, found.name.clone(), kernel_type, unit.computes[core as usize]));
@@ -430,7 +469,7 @@ impl Build {
         // Any of the two will do: the table has no code.
         let mut command = self.command(Core::Vector);
         command.args(["-O1", "-fPIC", "-c"]).arg(&table).arg("-o").arg(&table_object);
-        check_compiled(&table, Core::Vector, &run(&mut command)?)?;
+        check_compiled(&table, Core::Vector.cores(), &run(&mut command)?)?;
 
         let mut parts = vec![table_object];
         for (core, object) in units.iter().flat_map(|unit| &unit.objects) {
@@ -471,7 +510,7 @@ impl Build {
         for path in &self.includes {
             command.arg("-I").arg(path);
         }
-        command.arg("-I").arg(Self::headers());
+        command.arg("-I").arg(&self.headers);
         command
     }
 }
@@ -498,46 +537,4 @@ fn registration(entries: &[(Core, String, KernelType, bool)]) -> String {
         entries.len()
     );
     text
-}
-
-fn is_system(file: &str) -> bool {
-    ["/usr/include", "/usr/lib", "/usr/local/include"]
-        .iter()
-        .any(|folder| Path::new(file).starts_with(folder))
-}
-
-/// As a name in `#include`.
-fn quoted(path: &str) -> String {
-    format!("\"{path}\"")
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    fs::write(path, bytes).map_err(|error| Error::Io { path: path.to_owned(), error })
-}
-
-fn run(command: &mut Command) -> Result<Output, Error> {
-    let name = |program: &OsStr| program.to_string_lossy().into_owned();
-    command.output().map_err(|error| Error::NoProgram { program: name(command.get_program()), error })
-}
-
-fn check_compiled(source: &Path, core: Core, output: &Output) -> Result<(), Error> {
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::Compile {
-        source_file: source.to_owned(),
-        cores: core.cores(),
-        output: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
-}
-
-fn run_linker(command: &mut Command) -> Result<(), Error> {
-    let output = run(command)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::Link {
-        program: command.get_program().to_string_lossy().into_owned(),
-        output: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
 }

@@ -1,5 +1,6 @@
 //! Finds the kernels of a source: `__global__` functions, and what they say of the cores that they run on.
 
+use crate::lex::{Token, is_name, tokens};
 use crate::{Error, KernelType};
 
 /// A kernel function as the source writes it.
@@ -10,13 +11,8 @@ pub(crate) struct Found {
     /// The name with its namespaces.
     pub path: String,
     pub kernel_type: Option<KernelType>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Token<'a> {
-    text: &'a str,
-    file: &'a str,
-    line: u32,
+    /// Whether it stands for many.
+    pub is_template: bool,
 }
 
 /// Scans text that was preprocessed without expanding macros. Files for which `is_own` is false are skipped.
@@ -25,6 +21,15 @@ pub(crate) fn scan(text: &str, is_own: impl Fn(&str) -> bool) -> Result<Vec<Foun
     if let Some(token) = tokens.iter().find(|token| token.text == "<<<") {
         return Err(Error::HostCode { file: token.file.to_owned(), line: token.line });
     }
+    Ok(find(&tokens)?.into_iter().filter(|found| !found.is_template).collect())
+}
+
+/// As [`scan`], in a file with host code, and templates as well.
+pub(crate) fn scan_with_host_code(text: &str, is_own: impl Fn(&str) -> bool) -> Result<Vec<Found>, Error> {
+    find(&tokens(text, is_own))
+}
+
+fn find(tokens: &[Token<'_>]) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
     // For each open brace at the level of namespaces, the namespace's name; empty if it adds none.
     let mut namespaces: Vec<String> = Vec::new();
@@ -45,9 +50,8 @@ pub(crate) fn scan(text: &str, is_own: impl Fn(&str) -> bool) -> Result<Vec<Foun
                     declaration = index;
                     continue;
                 }
-                let end = closing(&tokens, index);
+                let end = closing(tokens, index);
                 if head.iter().any(|token| token.text == "__global__")
-                    && head.iter().all(|token| token.text != "template")
                     && let Some(name) = function_name(head)
                 {
                     let path: Vec<&str> =
@@ -55,7 +59,8 @@ pub(crate) fn scan(text: &str, is_own: impl Fn(&str) -> bool) -> Result<Vec<Foun
                     let path =
                         path.iter().chain([&name]).fold(String::new(), |path, part| path + "::" + part);
                     let kernel_type = kernel_type(head, &tokens[index..end])?;
-                    found.push(Found { name: name.to_owned(), path, kernel_type });
+                    let is_template = head.iter().any(|token| token.text == "template");
+                    found.push(Found { name: name.to_owned(), path, kernel_type, is_template });
                 }
                 index = end + 1;
                 declaration = index;
@@ -137,115 +142,6 @@ fn kernel_type(head: &[Token<'_>], body: &[Token<'_>]) -> Result<Option<KernelTy
         }
     }
     Ok(None)
-}
-
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-}
-
-/// Splits text into names, string literals (as `""`), `<<<` and single characters. Comments, numbers' insides and
-/// directives are left out.
-fn tokens(text: &str, is_own: impl Fn(&str) -> bool) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let (mut file, mut line, mut own) = ("", 1, true);
-    let mut at_line_start = true;
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let mut length = first.len_utf8();
-        let mut token = None;
-        if first == '\n' {
-            line += 1;
-            at_line_start = true;
-            rest = &rest[1..];
-            continue;
-        }
-        if first == '#' && at_line_start {
-            length = directive_length(rest);
-            if let Some((number, name)) = line_marker(&rest[..length]) {
-                // The marker names the line after it.
-                (file, line) = (name, number.saturating_sub(1));
-                own = is_own(file);
-            } else {
-                line += newlines(&rest[..length]);
-            }
-            rest = &rest[length..];
-            continue;
-        }
-        if rest.starts_with("//") {
-            length = rest.find('\n').unwrap_or(rest.len());
-        } else if rest.starts_with("/*") {
-            length = rest.find("*/").map_or(rest.len(), |end| end + 2);
-        } else if rest.starts_with("R\"") {
-            length = raw_string_length(rest);
-            token = Some("\"\"");
-        } else if first == '"' || first == '\'' {
-            length = literal_length(rest, first);
-            token = (first == '"').then_some("\"\"");
-        } else if first.is_ascii_digit() {
-            // Also 1'000, whose quote opens nothing.
-            length = rest
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '\'' && c != '.' && c != '_')
-                .unwrap_or(rest.len());
-            token = Some(&rest[..length]);
-        } else if is_name(rest) {
-            length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            token = Some(&rest[..length]);
-        } else if rest.starts_with("<<<") {
-            length = 3;
-            token = Some(&rest[..3]);
-        } else if !first.is_whitespace() {
-            token = Some(&rest[..length]);
-        }
-        if !first.is_whitespace() {
-            at_line_start = false;
-        }
-        if let Some(text) = token.filter(|_| own) {
-            tokens.push(Token { text, file, line });
-        }
-        line += newlines(&rest[..length]);
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-fn newlines(text: &str) -> u32 {
-    u32::try_from(text.bytes().filter(|&byte| byte == b'\n').count()).unwrap_or(u32::MAX)
-}
-
-/// `# 12 "file" 1`
-fn line_marker(directive: &str) -> Option<(u32, &str)> {
-    let (number, rest) = directive.strip_prefix("# ")?.split_once(" \"")?;
-    Some((number.parse().ok()?, rest.split_once('"')?.0))
-}
-
-/// To the end of the line, which a backslash continues.
-fn directive_length(text: &str) -> usize {
-    let mut escaped = false;
-    for (index, character) in text.char_indices() {
-        match character {
-            '\n' if !escaped => return index,
-            '\r' => {}
-            _ => escaped = character == '\\',
-        }
-    }
-    text.len()
-}
-
-fn literal_length(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (index, character) in text.char_indices().skip(1) {
-        if character == quote && !escaped {
-            return index + 1;
-        }
-        escaped = character == '\\' && !escaped;
-    }
-    text.len()
-}
-
-fn raw_string_length(text: &str) -> usize {
-    let Some(open) = text.find('(') else { return text.len() };
-    let close = format!("){}\"", &text[2..open]);
-    text.find(&close).map_or(text.len(), |end| end + close.len())
 }
 
 #[cfg(test)]

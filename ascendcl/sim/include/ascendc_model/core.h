@@ -11,7 +11,7 @@
 
 #include "ascendc_model/abi.h"
 
-#if defined(__DAV_C220_CUBE__) == defined(__DAV_C220_VEC__)
+#if defined(__DAV_C220_CUBE__) + defined(__DAV_C220_VEC__) + defined(ASCENDC_MODEL_HOST) != 1
 #error "compile for one kind of core: define __DAV_C220_CUBE__ or __DAV_C220_VEC__ (cargo xtask sim-cc does)"
 #endif
 
@@ -22,7 +22,12 @@ constexpr bool IS_CUBE = true;
 #else
 constexpr bool IS_CUBE = false;
 #endif
-constexpr bool IS_VECTOR = !IS_CUBE;
+// Where host code is compiled, kernels are only looked at: neither kind of instruction is there.
+#ifdef __DAV_C220_VEC__
+constexpr bool IS_VECTOR = true;
+#else
+constexpr bool IS_VECTOR = false;
+#endif
 
 /// What scalar code sets and later instructions take: the special registers of the core.
 struct SpecialRegisters {
@@ -109,11 +114,20 @@ template <typename I> inline void Execute(const I& instruction, Site at)
     }
 }
 
+// In a file with host code, kernels share their object: there sim-cc asks which of them reach an instruction, by
+// following references, of which this is one.
+#ifdef ASCENDC_MODEL_LAUNCH
+#define ASCENDC_MODEL_REFERENCE(symbol) asm volatile(".reloc ., BFD_RELOC_NONE, " symbol)
+#else
+#define ASCENDC_MODEL_REFERENCE(symbol) static_cast<void>(0)
+#endif
+
 /// Runs an instruction of the vector unit or of a pipe that only vector cores have.
 template <typename I> inline void ExecuteVector(const I& instruction, Site at)
 {
     if constexpr (IS_VECTOR) {
         // The section tells sim-cc that the source computes on vector cores.
+        ASCENDC_MODEL_REFERENCE("ascendc_model_uses_vector");
         asm volatile(".pushsection .ascendc_model.vector,\"\",@progbits\n\t.byte 1\n\t.popsection");
         Execute(instruction, at);
     }
@@ -123,6 +137,7 @@ template <typename I> inline void ExecuteVector(const I& instruction, Site at)
 template <typename I> inline void ExecuteCube(const I& instruction, Site at)
 {
     if constexpr (IS_CUBE) {
+        ASCENDC_MODEL_REFERENCE("ascendc_model_uses_cube");
         asm volatile(".pushsection .ascendc_model.cube,\"\",@progbits\n\t.byte 1\n\t.popsection");
         Execute(instruction, at);
     }

@@ -1,5 +1,5 @@
 // What a kernel object needs besides its kernels: for each kernel a function that the model can call, and the
-// layout of its arguments. Only the unit that sim-cc generates includes this.
+// layout of its arguments. Only what sim-cc generates includes this.
 #ifndef ASCENDC_MODEL_OBJECT_H
 #define ASCENDC_MODEL_OBJECT_H
 

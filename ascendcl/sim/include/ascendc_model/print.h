@@ -61,7 +61,12 @@ template <typename... Args> std::string Explain(const char* expression, const ch
 /// Ends the kernel.
 template <typename... Args> [[noreturn]] void AssertionFailed(Site at, const char* expression, Args... args)
 {
+#ifdef ASCENDC_MODEL_HOST
+    std::fprintf(stderr, "%s:%u: %s\n", at.file, static_cast<unsigned>(at.line), Explain(expression, args...).c_str());
+    std::abort();
+#else
     Fail(Explain(expression, args...).c_str(), at);
+#endif
 }
 
 template <typename T> std::string ElementText(T value)
@@ -95,17 +100,31 @@ template <typename T> void Dump(const char* what, const uint8_t* from, uint32_t 
 
 } // namespace AscendCModel
 
-// Kernels call printf with and without the namespace; both must reach the model.
+// Kernels call printf with and without the namespace; both must reach the model. Host code in the same file has the
+// host's, also where the file is compiled for a core, but is not executed.
+#ifdef ASCENDC_MODEL_HOST
+namespace AscendC {
+
+using ::printf;
+#else
 #define printf ascendc_model_printf
 
-template <typename... Args> __aicore__ inline void ascendc_model_printf(__gm__ const char* fmt, Args... args)
+template <typename... Args> __aicore__ inline int ascendc_model_printf(__gm__ const char* fmt, Args... args)
 {
     AscendCModel::Print(AscendCModel::Format(fmt, args...));
+    return 0;
 }
+
+#ifdef ASCENDC_MODEL_LAUNCH
+namespace std {
+using ::ascendc_model_printf;
+}
+#endif
 
 namespace AscendC {
 
 using ::ascendc_model_printf;
+#endif
 
 template <typename... Args> __aicore__ inline void PRINTF(__gm__ const char* fmt, Args... args)
 {
@@ -166,11 +185,16 @@ __aicore__ inline void MetricsProfStop() {}
 
 } // namespace AscendC
 
+// Of host code, the host's assertions are left out as ever.
+#if defined(ASCENDC_MODEL_HOST) && defined(NDEBUG)
+#define ASCENDC_MODEL_ASSERT(expr, ...) static_cast<void>(0)
+#else
 #define ASCENDC_MODEL_ASSERT(expr, ...)                                                                      \
     (static_cast<bool>(expr)                                                                                 \
             ? static_cast<void>(0)                                                                           \
             : ::AscendCModel::AssertionFailed(                                                               \
                 ::AscendCModel::Site {__FILE__, __LINE__, 0}, #expr, ##__VA_ARGS__))
+#endif
 #undef assert
 #define assert(...) ASCENDC_MODEL_ASSERT(__VA_ARGS__)
 #define ascendc_assert(...) ASCENDC_MODEL_ASSERT(__VA_ARGS__)

@@ -156,7 +156,12 @@ fn launch_on_device(
     launch(function, num_blocks, Packed::Device { place, length }, stream)
 }
 
-fn launch(function: Arc<Function>, block_num: u32, arguments: Packed, stream: aclrtStream) -> Result {
+pub(super) fn launch(
+    function: Arc<Function>,
+    block_num: u32,
+    arguments: Packed,
+    stream: aclrtStream,
+) -> Result {
     let scope = Scope::enter()?;
     let stream = scope.stream(stream)?;
     let name = &function.found.kernel.name;

@@ -26,6 +26,7 @@ mod init;
 mod kernel;
 mod kernel_args;
 mod kernel_launch;
+mod launch_syntax;
 mod limits;
 mod mem_pool;
 mod memory;

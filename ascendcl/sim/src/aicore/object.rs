@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::abi::{CoreType, KernelType, Parameter, VERSION};
+use super::abi::{CoreType, KernelType, Object as Table, Parameter, VERSION};
 use super::launch::Kernel;
-use super::raw_object::{Entry, Library};
+use super::raw_object::{Entry, Library, entries};
 use crate::error::{Result, failure, misuse};
 
 /// A kernel object that is loaded. Its code stays as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Object {
     pub kernels: Vec<ObjectKernel>,
-    _library: Library,
+    /// The code's, unless it is the program's own.
+    _library: Option<Library>,
 }
 
 /// A kernel of an object, with the layout of its arguments.
@@ -42,12 +43,26 @@ impl Object {
                 "{what} was built for version {version} of the model, which is now {VERSION}; {HOW_TO_BUILD} again"
             ));
         }
-        let mut kernels: Vec<ObjectKernel> = Vec::new();
-        for entry in library.entries() {
-            add(&mut kernels, entry)
-                .map_err(|why| misuse!(ACL_ERROR_INVALID_FILE, "{what} is damaged: {why}; {HOW_TO_BUILD}"))?;
+        let kernels = kernels(library.entries(), what)?;
+        Ok(Arc::new(Self { kernels, _library: Some(library) }))
+    }
+
+    /// The kernels in a file of the program itself.
+    ///
+    /// # Safety
+    /// The table must be one that `sim-cc` made, and stay.
+    pub(crate) unsafe fn of_program(table: &Table) -> Result<Arc<Self>> {
+        let version = table.version;
+        if version != VERSION {
+            return Err(misuse!(
+                ACL_ERROR_INVALID_FILE,
+                "the program's kernels were built for version {version} of the model, which is now {VERSION}; build the \
+                 program again with this version's sim-cc"
+            ));
         }
-        Ok(Arc::new(Self { kernels, _library: library }))
+        // SAFETY: By the contract of this function, and the version was just compared.
+        let kernels = kernels(unsafe { entries(table) }, "the program")?;
+        Ok(Arc::new(Self { kernels, _library: None }))
     }
 
     /// The kernel of a name.
@@ -65,6 +80,15 @@ impl Object {
     pub(crate) fn names(&self) -> Vec<&str> {
         self.kernels.iter().map(|found| found.kernel.name.as_str()).collect()
     }
+}
+
+fn kernels(entries: Vec<Entry>, what: &str) -> Result<Vec<ObjectKernel>> {
+    let mut kernels: Vec<ObjectKernel> = Vec::new();
+    for entry in entries {
+        add(&mut kernels, entry)
+            .map_err(|why| misuse!(ACL_ERROR_INVALID_FILE, "{what} is damaged: {why}; {HOW_TO_BUILD}"))?;
+    }
+    Ok(kernels)
 }
 
 /// Adds the code for one kind of core to the kernel of its name.

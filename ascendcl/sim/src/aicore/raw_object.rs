@@ -65,24 +65,32 @@ impl Library {
 
     /// The kernels of an object of this version of the interface.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let Some(object) = self.object() else { return Vec::new() };
-        (0..object.kernel_count as usize)
-            .map(|index| {
-                // SAFETY: The table has as many entries as it says, with names that are C strings and as many
-                // parameters as they say, all of which live as long as the library. `sim-cc` made it so.
-                unsafe {
-                    let entry: &KernelEntry = &*object.kernels.add(index);
-                    let parameters = 0..entry.parameter_count as usize;
-                    Entry {
-                        name: CStr::from_ptr(entry.name).to_string_lossy().into_owned(),
-                        core_type: entry.core_type,
-                        kernel_type: entry.kernel_type,
-                        argument_bytes: entry.argument_bytes as usize,
-                        run: entry.run,
-                        parameters: parameters.map(|index| entry.parameters.add(index).read()).collect(),
-                    }
-                }
-            })
-            .collect()
+        // SAFETY: `sim-cc` made the table, which lives as long as the library.
+        self.object().map_or_else(Vec::new, |object| unsafe { entries(object) })
     }
+}
+
+/// The kernels of a table.
+///
+/// # Safety
+/// It must be a table that `sim-cc` made, of this version of the interface.
+pub(crate) unsafe fn entries(object: &Object) -> Vec<Entry> {
+    (0..object.kernel_count as usize)
+        .map(|index| {
+            // SAFETY: The table has as many entries as it says, with names that are C strings and as many
+            // parameters as they say, all of which live as long as the table.
+            unsafe {
+                let entry: &KernelEntry = &*object.kernels.add(index);
+                let parameters = 0..entry.parameter_count as usize;
+                Entry {
+                    name: CStr::from_ptr(entry.name).to_string_lossy().into_owned(),
+                    core_type: entry.core_type,
+                    kernel_type: entry.kernel_type,
+                    argument_bytes: entry.argument_bytes as usize,
+                    run: entry.run,
+                    parameters: parameters.map(|index| entry.parameters.add(index).read()).collect(),
+                }
+            }
+        })
+        .collect()
 }
