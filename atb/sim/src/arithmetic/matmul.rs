@@ -141,7 +141,13 @@ mod tests {
     use proptest::prelude::*;
 
     /// A weight of every layout whose element `(k, n)` is `value(k, n)`; padding would be noticed.
-    fn stored(k: usize, n: usize, transposed: bool, nz: bool, value: impl Fn(usize, usize) -> i8) -> (Vec<i8>, Option<Nz>) {
+    fn stored(
+        k: usize,
+        n: usize,
+        transposed: bool,
+        nz: bool,
+        value: impl Fn(usize, usize) -> i8,
+    ) -> (Vec<i8>, Option<Nz>) {
         let (rows, columns) = if transposed { (n, k) } else { (k, n) };
         let nz = nz.then(|| Nz::new(rows, 1));
         let mut values = vec![99; nz.map_or(rows * columns, |nz| nz.len(columns))];

@@ -11,8 +11,7 @@ use super::round::stored_as;
 pub(crate) fn rotate(head: &[f32], cos: &[f32], sin: &[f32], stride: usize, dtype: aclDataType) -> Vec<f32> {
     (0..head.len())
         .map(|i| {
-            let turned =
-                if i % (2 * stride) < stride { -head[i + stride] } else { head[i - stride] };
+            let turned = if i % (2 * stride) < stride { -head[i + stride] } else { head[i - stride] };
             let straight = stored_as(dtype, head[i] * cos[i]);
             stored_as(dtype, straight + stored_as(dtype, turned * sin[i]))
         })
