@@ -4,6 +4,7 @@ use ascendcl_sim::operator::Fault;
 use atb_sys::atb_status;
 
 use crate::tensor::{Operand, TensorDesc};
+use crate::tensor_check;
 
 /// A call that is refused: ATB's code, and what is wrong for the log and for the shim's `message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +50,24 @@ pub(crate) trait Operator: Send + Sync {
     /// The rest of `SetupCheckImpl`.
     fn check_outputs(&self, inputs: &[TensorDesc], outputs: &[TensorDesc]) -> Result;
 
+    /// Whether an input may be left out: those that ATB's table calls optional.
+    fn may_be_empty(&self, _input: usize) -> bool {
+        false
+    }
+
     /// Bytes of workspace that `Setup` asks for.
     fn workspace_size(&self, inputs: &[TensorDesc]) -> u64;
 
+    /// Bytes of device memory that a call reads and writes; by default all of its tensors.
+    fn bytes(&self, inputs: &[TensorDesc], outputs: &[TensorDesc]) -> (u64, u64) {
+        (total_bytes(inputs), total_bytes(outputs))
+    }
+
     /// Computes, when the stream comes to it. Tensors that are left out have no dimension and no memory.
     fn run(&self, inputs: &[Operand<'_>], outputs: &[Operand<'_>]) -> std::result::Result<(), Fault>;
+}
+
+/// Bytes of all tensors.
+pub(crate) fn total_bytes(descs: &[TensorDesc]) -> u64 {
+    descs.iter().map(tensor_check::byte_count).sum()
 }

@@ -1,1 +1,16 @@
 //! The operations, one file each.
+
+pub(crate) mod concat;
+pub(crate) mod linear;
+pub(crate) mod reshape_and_cache;
+pub(crate) mod rms_norm;
+pub(crate) mod rope;
+pub(crate) mod rope_q_concat;
+pub(crate) mod split;
+pub(crate) mod transpose;
+
+#[cfg(test)]
+mod harness;
+pub(crate) mod mla_preprocess;
+mod shape;
+mod table;
