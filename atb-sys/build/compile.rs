@@ -105,7 +105,7 @@ impl Shim<'_> {
     }
 
     /// The compiler, as the crate `cc` finds it, with all that the headers need.
-    fn compiler(&self) -> Result<Command, String> {
+    pub(crate) fn compiler(&self) -> Result<Command, String> {
         let mut build = cc::Build::new();
         build.cpp(true).opt_level(2).debug(false).cargo_metadata(false).cargo_warnings(false);
         if std::env::var_os("TARGET").is_none() {
