@@ -50,6 +50,13 @@ fn generate() -> Result<(), String> {
         let path = module.map_or(name.clone(), |module| format!("crate::abi::{module}::{name}"));
         let _ = writeln!(look_up, "        b\"{name}\" => {path} as *const (),");
     }
+    // Operators are no part of the bindings.
+    for (name, module) in &defined {
+        if module.starts_with("aclnn") {
+            let _ = writeln!(look_up, "        b\"{name}\" => crate::abi::{module}::{name} as *const (),");
+        }
+    }
+    defined.retain(|_, module| !module.starts_with("aclnn"));
     // The bindings have no variadic function, hence not this one.
     defined.remove("aclAppLog");
     if let Some((name, module)) = defined.into_iter().next() {

@@ -1,6 +1,6 @@
 //! Executors of operators, for libraries of operators that run on the simulated device.
 //!
-//! The simulator has no `aclnn` operators of its own. A library that has some [makes](make) an executor in the first
+//! The simulator has few `aclnn` operators of its own. A library that has others [makes](make) an executor in the first
 //! phase of an operator, hands it to the program, and in the second phase asks where its operands [are](run) by then.
 
 use ascendcl_sys::{aclOpExecutor, aclTensor, aclTensorList};

@@ -81,6 +81,7 @@
 //! ```
 
 mod abi;
+mod aclnn;
 mod aicore;
 mod callback;
 mod channel;

@@ -1,12 +1,14 @@
 //! Executors of operators; see [`crate::executor`] for where they come from.
 
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
 
 use ascendcl_sys::*;
 
 use super::op_base::{INVALID, TENSOR_LISTS, TENSORS, given, not_null};
 use super::stream::Scope;
 use super::{Out, abi};
+use crate::aclnn::Plan;
 use crate::error::{Error, Result, misuse};
 use crate::executor::Operand;
 use crate::object::Objects;
@@ -17,6 +19,8 @@ struct Executor {
     /// Inputs, and then outputs.
     operands: Vec<(Handle, Vec<usize>)>,
     is_repeatable: bool,
+    /// What an operator of the simulator's own does.
+    plan: Option<Arc<Plan>>,
 }
 
 /// The number that stands for a tensor or a list.
@@ -183,6 +187,15 @@ abi! {
 
 /// Makes an executor; see [`crate::executor::make`].
 pub(crate) fn make(inputs: &[Operand], outputs: &[Operand]) -> Option<*mut aclOpExecutor> {
+    make_with(inputs, outputs, None)
+}
+
+/// As [`make`], for an operator of the simulator's own.
+pub(super) fn make_with(
+    inputs: &[Operand],
+    outputs: &[Operand],
+    plan: Option<Arc<Plan>>,
+) -> Option<*mut aclOpExecutor> {
     let operand = |operand: &Operand| {
         let address = |tensor| TENSORS.with(tensor, |tensor| tensor.address).ok();
         match *operand {
@@ -200,7 +213,12 @@ pub(crate) fn make(inputs: &[Operand], outputs: &[Operand]) -> Option<*mut aclOp
         }
     };
     let operands = inputs.iter().chain(outputs).map(operand).collect::<Option<_>>()?;
-    Some(EXECUTORS.add(Executor { inputs: inputs.len(), operands, is_repeatable: false }))
+    Some(EXECUTORS.add(Executor { inputs: inputs.len(), operands, is_repeatable: false, plan }))
+}
+
+/// The plan of an executor; `None` if it is not alive, or another library's.
+pub(super) fn plan(executor: *mut aclOpExecutor) -> Option<Arc<Plan>> {
+    EXECUTORS.with(executor, |executor| executor.plan.clone()).ok()?
 }
 
 /// Where the operands are; see [`crate::executor::run`].

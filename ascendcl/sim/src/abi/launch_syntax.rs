@@ -15,9 +15,15 @@ use crate::aicore::object::Object;
 use crate::error::{Result, misuse};
 use crate::kernel::{Function, Packed};
 
-/// The tables that were launched from, by their addresses. A library that is unloaded must not be launched from, and its
-/// address may be another table's later, so the count and the place of its entries are compared.
-static TABLES: Mutex<BTreeMap<usize, (u32, usize, Arc<Object>)>> = Mutex::new(BTreeMap::new());
+/// A table that was launched from.
+struct Known {
+    /// The number and the place of its entries: after its library was unloaded, another may be at its address.
+    entries: (u32, usize),
+    object: Arc<Object>,
+}
+
+/// The tables by their addresses.
+static TABLES: Mutex<BTreeMap<usize, Known>> = Mutex::new(BTreeMap::new());
 
 abi! {
     /// Queues the kernel of this name. The arguments are copied.
@@ -59,15 +65,13 @@ fn object(unit: &In<Table>) -> Result<Arc<Object>> {
     let address = unit.address()?;
     // SAFETY: Not null, hence a table, by the contract of the C function: only what `sim-cc` compiled calls it.
     let table = unsafe { &*unit.raw() };
-    let key = (table.kernel_count, table.kernels.addr());
+    let entries = (table.kernel_count, table.kernels.addr());
     let mut tables = TABLES.lock();
-    if let Some((count, kernels, object)) = tables.get(&address)
-        && (*count, *kernels) == key
-    {
-        return Ok(Arc::clone(object));
+    if let Some(known) = tables.get(&address).filter(|known| known.entries == entries) {
+        return Ok(Arc::clone(&known.object));
     }
     // SAFETY: As above; the code of a launch stays, as it is that of the program which launches.
     let object = unsafe { Object::of_program(table) }?;
-    tables.insert(address, (key.0, key.1, Arc::clone(&object)));
+    tables.insert(address, Known { entries, object: Arc::clone(&object) });
     Ok(object)
 }

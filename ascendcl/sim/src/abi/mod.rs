@@ -5,6 +5,7 @@
 //! of the bindings that no file defines.
 #![allow(non_snake_case, clippy::too_many_arguments)]
 
+mod aclnn;
 mod allocator;
 mod cache;
 mod callback;

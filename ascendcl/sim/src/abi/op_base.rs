@@ -13,32 +13,31 @@ use crate::object::Objects;
 use crate::simulator;
 
 /// A pointer is null (AscendCL docs: return codes of the operator library).
-const NULL_POINTER: aclnnStatus = 161_001;
+pub(super) const NULL_POINTER: aclnnStatus = 161_001;
 /// Another argument is wrong.
 pub(super) const INVALID: aclnnStatus = 161_002;
 
 pub(super) struct Tensor {
-    data_type: aclDataType,
-    format: aclFormat,
-    view: Vec<i64>,
-    strides: Vec<i64>,
+    pub(super) data_type: aclDataType,
+    pub(super) format: aclFormat,
+    pub(super) view: Vec<i64>,
+    pub(super) strides: Vec<i64>,
     /// Of the first element, in elements from the start of the storage.
-    offset: i64,
-    storage: Vec<i64>,
+    pub(super) offset: i64,
+    pub(super) storage: Vec<i64>,
     pub(super) address: usize,
 }
 
 /// The value of a scalar, as many bytes as its type has.
-#[expect(dead_code, reason = "no operator reads it yet")]
-struct Scalar {
-    data_type: aclDataType,
-    value: [u8; 16],
+pub(super) struct Scalar {
+    pub(super) data_type: aclDataType,
+    pub(super) value: [u8; 16],
 }
 
 type Numbers<P, T> = Objects<P, Vec<T>>;
 
 pub(super) static TENSORS: Objects<aclTensor, Tensor> = Objects::new("tensor");
-static SCALARS: Objects<aclScalar, Scalar> = Objects::new("scalar");
+pub(super) static SCALARS: Objects<aclScalar, Scalar> = Objects::new("scalar");
 static INT_ARRAYS: Numbers<aclIntArray, i64> = Objects::new("array of integers");
 static FLOAT_ARRAYS: Numbers<aclFloatArray, f32> = Objects::new("array of floats");
 static BOOL_ARRAYS: Numbers<aclBoolArray, bool> = Objects::new("array of booleans");
