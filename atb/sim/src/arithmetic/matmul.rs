@@ -55,17 +55,8 @@ pub(crate) struct Weight<'a, T> {
 const TILE: usize = 64;
 
 impl<'a, T: Element> Weight<'a, T> {
-    fn rows(&self) -> usize {
-        if self.transposed { self.n } else { self.k }
-    }
-
     fn columns(&self) -> usize {
         if self.transposed { self.k } else { self.n }
-    }
-
-    /// Elements of storage that the matrix takes.
-    pub(crate) fn len(&self) -> usize {
-        self.nz.map_or(self.rows() * self.columns(), |nz| nz.len(self.columns()))
     }
 
     /// The stored elements of a row from a column on, up to the end of their block or of `wanted`.

@@ -104,8 +104,6 @@ impl Operator for Concat {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
     use crate::ops::harness::{Tensor, infer, run};
     use ascendcl_sys::{ACL_BF16, ACL_FLOAT16};

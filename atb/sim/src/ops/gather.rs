@@ -165,8 +165,6 @@ fn indices(operand: &Operand<'_>) -> std::result::Result<Vec<i64>, Fault> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
     use crate::ops::harness::{Tensor, infer, run, run_into, set_up};
     use ascendcl_sys::{ACL_FLOAT16, ACL_INT8, ACL_INT32};

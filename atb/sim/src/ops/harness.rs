@@ -1,7 +1,5 @@
 //! How tests call operations: as the library does, on memory of the host.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use ascendcl_sim::operator::{Fault, Memory};
 use ascendcl_sys::{ACL_BF16, ACL_FLOAT, ACL_FLOAT16, aclDataType};
 use bytemuck::{AnyBitPattern, NoUninit};

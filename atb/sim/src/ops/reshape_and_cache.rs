@@ -260,8 +260,6 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
     use crate::ops::harness::{Tensor, infer, run_into, set_up};
     use ascendcl_sys::{ACL_BF16, ACL_FLOAT16, ACL_INT32};

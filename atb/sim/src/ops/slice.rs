@@ -126,8 +126,6 @@ impl Operator for Slice {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
     use crate::ops::harness::{Tensor, infer, run, set_up};
     use ascendcl_sys::{ACL_FLOAT16, ACL_INT64};

@@ -134,8 +134,6 @@ impl Operator for Split {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
     use crate::ops::concat::{Concat, ConcatParam};
     use crate::ops::harness::{Tensor, infer, run};

@@ -158,8 +158,6 @@ impl Operator for Transdata {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
     use crate::ops::harness::{Tensor, infer, run, set_up};
     use ascendcl_sys::{ACL_BF16, ACL_FLOAT16};

@@ -114,8 +114,6 @@ impl Operator for Transpose {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
     use crate::ops::harness::{Tensor, infer, run};
     use ascendcl_sys::{ACL_FLOAT, ACL_FLOAT16, ACL_INT64};

@@ -147,7 +147,7 @@ fn channels(inputs: &[Operand<'_>]) -> Result<(Vec<f32>, Vec<f32>), Fault> {
     let scales = inputs[1].to_f32()?;
     let offsets = if inputs[2].is_none() { vec![0.0; scales.len()] } else { inputs[2].to_f32()? };
     let count = inputs[0].len();
-    if scales.is_empty() || offsets.len() != scales.len() || count % scales.len() != 0 {
+    if scales.is_empty() || offsets.len() != scales.len() || !count.is_multiple_of(scales.len()) {
         return Err(Fault::new(format!(
             "Elewise: {count} elements are no rows of {} scales and {} offsets",
             scales.len(),

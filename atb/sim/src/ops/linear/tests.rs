@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use super::*;
 use crate::ops::harness::{Tensor, infer, noise, run, set_up};
 use ascendcl_sys::{ACL_INT8, ACL_INT32, ACL_INT64, ACL_UINT64};

@@ -12,6 +12,9 @@
 //!   would be written somewhere.
 //! * The kernel takes `ctkvScale` and `qNopeScale` as being of the input's type, whatever ATB's table says: their bits are read so.
 
+#[cfg(test)]
+mod tests;
+
 use ascendcl_sim::operator::Fault;
 use ascendcl_sys::{ACL_BF16, ACL_FLOAT, ACL_FLOAT16, aclDataType};
 use half::{bf16, f16};

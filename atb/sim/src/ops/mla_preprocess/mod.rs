@@ -19,7 +19,7 @@ use crate::tensor_check::byte_count;
 const ACLNN_VARIABLE: &str = "ATB_SIM_ACLNN";
 
 pub(crate) const CACHE_KV: u8 = 0;
-const CACHE_KROPE_CTKV: u8 = 1;
+pub(crate) const CACHE_KROPE_CTKV: u8 = 1;
 pub(crate) const CACHE_INT8_NZ: u8 = 2;
 const CACHE_NZ: u8 = 3;
 
