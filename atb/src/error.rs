@@ -42,12 +42,13 @@ pub enum Error {
         /// The call that was refused.
         call: &'static str,
     },
-    /// The operation takes addresses from its inputs' data, which the safe calls cannot check.
+    /// What the operation reads and writes depends on what the safe calls cannot check; see
+    /// [`Prepared::execute_unchecked`](crate::Prepared::execute_unchecked).
     #[error(
-        "`{operation}` takes addresses from its inputs' data (slots, indices, block tables or lengths): \
-         use the unsafe calls, whose contract says what the data must be"
+        "`{operation}` can be executed by unsafe calls only: it, or a node of it, takes addresses from its inputs' data \
+         (slots, indices, block tables or lengths), or it is a graph with chunks or a shape inference of its own"
     )]
-    Addresses {
+    Unchecked {
         /// The operation.
         operation: String,
     },

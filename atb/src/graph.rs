@@ -8,7 +8,7 @@ use atb_sys::{atb_chunk, atb_reshape};
 
 use crate::error::{Error, Result};
 use crate::library::Library;
-use crate::operation::{Operation, OperationCore};
+use crate::operation::{Operation, OperationCore, Trust};
 use crate::param::{Param, SelfContained, sealed::Sealed};
 use crate::raw::check_outside;
 use crate::raw::graph::{Closures, InferShapeFn, RawGraph, RawNode, ReshapeFn};
@@ -71,22 +71,26 @@ enum Kind {
 ///
 /// ```
 /// use ascendcl::{Backend, Runtime, Workspace};
-/// use atb::param::{Elewise, ElewiseType};
-/// use atb::{Context, GraphBuilder, Operation, VariantPack};
+/// use atb::param::{Concat, Split};
+/// use atb::{Context, GraphBuilder, Operation, VariantPack, View, ViewMut};
 ///
 /// let runtime = Runtime::with_backend(Backend::Sim)?;
-/// let mut graph = GraphBuilder::new("Double_and_square", 1, 1);
-/// let (x, doubled, y) = (graph.input(0), graph.internal(), graph.output(0));
-/// graph.node(Operation::new(&runtime, Elewise::of(ElewiseType::Add))?, &[x, x], &[doubled])?;
-/// graph.node(Operation::new(&runtime, Elewise::of(ElewiseType::Mul))?, &[doubled, doubled], &[y])?;
+/// let mut graph = GraphBuilder::new("Swap_halves", 1, 1);
+/// let (x, y) = (graph.input(0), graph.output(0));
+/// let (left, right) = (graph.internal(), graph.internal());
+/// let split = Operation::new(&runtime, Split { split_dim: 0, ..Split::default() })?;
+/// graph.node(split, &[x], &[left, right])?;
+/// graph.node(Operation::new(&runtime, Concat { concat_dim: 0 })?, &[right, left], &[y])?;
 /// let mut graph = graph.build(&runtime)?;
 ///
 /// let stream = runtime.device(0)?.stream()?;
-/// let half = |values: [f32; 2]| values.map(half::f16::from_f32);
-/// let (x, mut y) = (stream.alloc_from(&half([1.0, 3.0]))?, stream.alloc(2)?);
-/// let pack = VariantPack::new().input(&x).output(&mut y);
+/// let half = |values: [f32; 4]| values.map(half::f16::from_f32);
+/// let (x, mut y) = (stream.alloc_from(&half([1.0, 2.0, 3.0, 4.0]))?, stream.alloc_from(&half([0.0; 4]))?);
+/// let pack = VariantPack::new()
+///     .input(View::of(&x).with_shape(&[4, 1])?)
+///     .output(ViewMut::of(&mut y).with_shape(&[4, 1])?);
 /// graph.run(&mut Context::new(&stream)?, &stream, pack, &mut Workspace::default())?;
-/// assert_eq!(stream.download_vec(&y)?, half([4.0, 36.0]));
+/// assert_eq!(stream.download_vec(&y)?, half([3.0, 4.0, 1.0, 2.0]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct GraphBuilder {
@@ -208,7 +212,7 @@ impl GraphBuilder {
 
     /// Says what the outputs are for inputs of the given descriptions (`inferShapeFunc`); else it follows from the nodes.
     ///
-    /// It must not call this crate, or is answered with [`Error::InClosure`].
+    /// Nothing compares its answer with what the nodes write: executions of such a graph are `unsafe`. It must not call this crate, or is answered with [`Error::InClosure`].
     #[must_use]
     pub fn infer_shape(
         mut self,
@@ -249,7 +253,13 @@ impl GraphBuilder {
             nodes: self.nodes.len(),
             written: (0..self.inputs).filter(written).collect(),
         };
-        let addresses = self.nodes.iter().any(|node| node.operation.addresses());
+        let chunked = self.nodes.iter().any(|node| node.chunks.iter().any(Option::is_some));
+        // The library infers the outputs of chunked nodes as if they were not (ATB's source graph_operation.cpp).
+        let nodes_infer = self.nodes.iter().all(|node| node.operation.trust().infers_sizes);
+        let infers_sizes = (nodes_infer && !chunked) || self.infer_shape.is_some();
+        let unchecked = chunked
+            || self.infer_shape.is_some()
+            || self.nodes.iter().any(|node| node.operation.trust().unchecked);
 
         let mut closures = Closures::default();
         let infer_shape = self.infer_shape.take().map(|function| closures.infer_shape(function));
@@ -263,7 +273,7 @@ impl GraphBuilder {
         };
         let numbers = (raw.inputs, raw.outputs);
         for node in &mut self.nodes {
-            raw.nodes.push(node.to_raw(numbers, &mut closures)?);
+            raw.nodes.push(node.take_raw(numbers, &mut closures)?);
         }
         // SAFETY: the operations are the nodes' own until the graph has them. The closures go with the graph.
         let made = unsafe { library.atb().create_graph(&raw, infer_shape) };
@@ -272,8 +282,9 @@ impl GraphBuilder {
             let (_, of_node) = node.operation.give_up();
             closures.nest(of_node);
         }
+        let trust = Trust { unchecked, infers_sizes };
         // SAFETY: the graph was just made, for us.
-        unsafe { Operation::of_raw(operation, graph, (runtime, library), closures, addresses) }
+        unsafe { Operation::of_raw(operation, graph, (runtime, library), closures, trust) }
     }
 
     fn is_there(&self, id: TensorId) -> bool {
@@ -300,7 +311,8 @@ impl GraphBuilder {
 }
 
 impl NodeParts {
-    fn to_raw(&mut self, (inputs, outputs): (u32, u32), closures: &mut Closures) -> Result<RawNode> {
+    /// As C has it; the reshapes go to the closures.
+    fn take_raw(&mut self, (inputs, outputs): (u32, u32), closures: &mut Closures) -> Result<RawNode> {
         // Numbers that passed `is_there` are below numbers that fit.
         let number = |id: &TensorId| match id.0 {
             Kind::Input(index) => index as u32,
@@ -341,7 +353,8 @@ impl Node<'_> {
     }
 
     /// Takes for one of the node's inputs only part `index` of `count` equal parts along the first dimension
-    /// (`inTensorChunks`). A mistake is reported by [`GraphBuilder::build`].
+    /// (`inTensorChunks`). Executions of such a graph are `unsafe`: the library infers its outputs as if there were no chunks,
+    /// so that their sizes cannot be checked. A mistake is reported by [`GraphBuilder::build`].
     pub fn chunk(self, input: usize, count: u32, index: u32) -> Self {
         match self.builder.nodes[self.node].chunks.get_mut(input) {
             Some(place) if index < count => *place = Some((count, index)),

@@ -27,7 +27,7 @@ use crate::tensor::TensorDesc;
 ///
 /// ```
 /// use ascendcl::{Backend, Format, Runtime, Workspace};
-/// use atb::param::{Elewise, ElewiseType};
+/// use atb::param::Concat;
 /// use atb::{Context, DataType, Operation, TensorDesc, VariantPack};
 ///
 /// let runtime = Runtime::with_backend(Backend::Sim)?;
@@ -35,15 +35,17 @@ use crate::tensor::TensorDesc;
 /// let mut context = Context::new(&stream)?;
 /// let mut workspace = Workspace::default();
 ///
-/// let mut add = Operation::new(&runtime, Elewise::of(ElewiseType::Add))?;
-/// let x = stream.tensor_from(&[1f32, 2.0].map(half::f16::from_f32), Format::Nd, &[2])?;
-/// let shapes = add.infer_shape(&[x.desc().into(), x.desc().into()])?;
-/// assert_eq!(shapes, [TensorDesc::nd(DataType::Float16, &[2])]);
+/// let mut concat = Operation::new(&runtime, Concat { concat_dim: 1 })?;
+/// let half = |values: &[f32]| values.iter().map(|value| half::f16::from_f32(*value)).collect::<Vec<_>>();
+/// let x = stream.tensor_from(&half(&[1.0, 2.0, 3.0, 4.0]), Format::Nd, &[2, 2])?;
+/// let y = stream.tensor_from(&half(&[5.0, 6.0]), Format::Nd, &[2, 1])?;
+/// let shapes = concat.infer_shape(&[x.desc().into(), y.desc().into()])?;
+/// assert_eq!(shapes, [TensorDesc::nd(DataType::Float16, &[2, 3])]);
 ///
-/// let mut sum = stream.tensor(x.desc().clone())?;
-/// let pack = VariantPack::new().input(&x).input(&x).output(&mut sum);
-/// add.run(&mut context, &stream, pack, &mut workspace)?;
-/// assert_eq!(stream.tensor_to_vec::<half::f16>(&sum)?, [2f32, 4.0].map(half::f16::from_f32));
+/// let mut both = stream.tensor_zeros(ascendcl::TensorDesc::new(DataType::Float16, Format::Nd, &[2, 3])?)?;
+/// let pack = VariantPack::new().input(&x).input(&y).output(&mut both);
+/// concat.run(&mut context, &stream, pack, &mut workspace)?;
+/// assert_eq!(stream.tensor_to_vec::<half::f16>(&both)?, half(&[1.0, 2.0, 5.0, 3.0, 4.0, 6.0]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Operation<P: Param> {
@@ -66,8 +68,17 @@ pub(crate) struct OperationCore {
     token: Option<DeviceBuffer<u8>>,
     /// What the operation calls, if it is a graph.
     closures: Closures,
-    /// Whether it, or a node of it, takes addresses from its inputs' data.
-    addresses: bool,
+    /// How far its outputs can be trusted to fit.
+    trust: Trust,
+}
+
+/// What is known of the memory that an operation touches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trust {
+    /// Whether it depends on what the safe calls cannot check.
+    pub(crate) unchecked: bool,
+    /// Whether the inferred outputs are as large as what is written.
+    pub(crate) infers_sizes: bool,
 }
 
 // SAFETY: the library has no state that belongs to the thread that made an operation; it is used by one thread at a time, by
@@ -88,8 +99,9 @@ impl<P: OpParam> Operation<P> {
         let raw = param
             .with_raw(|raw| unsafe { P::Raw::create(library.atb(), raw) })
             .map_err(|error| error.about(P::NAME))?;
+        let trust = Trust { unchecked: P::ADDRESSES, infers_sizes: true };
         // SAFETY: the operation was just made, for us.
-        unsafe { Self::of_raw(raw, param, (runtime, library), Closures::default(), P::ADDRESSES) }
+        unsafe { Self::of_raw(raw, param, (runtime, library), Closures::default(), trust) }
     }
 
     /// Gives the operation another parameter (`UpdateOperationParam`). Waits for the operation's work.
@@ -104,9 +116,12 @@ impl<P: OpParam> Operation<P> {
         let context = core.context.clone();
         let _state = context.as_ref().map(|context| context.lock());
         let raw = core.raw()?;
-        // SAFETY: the operation is alive, not used by anybody else, and its context is locked.
         param
-            .with_raw(|new| unsafe { P::Raw::update(core.library.atb(), raw, new) })
+            .with_raw(|new| {
+                // SAFETY: arrays are the parameter's own; the operation is alive, has no work, is not used by anybody else, and its
+                // context is locked.
+                unsafe { P::Raw::update(core.library.atb(), raw, new) }
+            })
             .map_err(|error| error.about(&core.name))?;
         self.param = param;
         Ok(())
@@ -121,7 +136,7 @@ impl<P: Param> Operation<P> {
         param: P,
         (runtime, library): (&Runtime, Library),
         closures: Closures,
-        addresses: bool,
+        trust: Trust,
     ) -> Result<Self> {
         let mut core = OperationCore {
             raw: Some(raw),
@@ -131,7 +146,7 @@ impl<P: Param> Operation<P> {
             context: None,
             token: None,
             closures,
-            addresses,
+            trust,
         };
         // SAFETY: the operation is alive.
         core.name = unsafe { library.atb().operation_name(raw) }?;
@@ -258,8 +273,8 @@ impl OperationCore {
         &self.library
     }
 
-    pub(crate) fn addresses(&self) -> bool {
-        self.addresses
+    pub(crate) fn trust(&self) -> Trust {
+        self.trust
     }
 
     pub(crate) fn is_set_up(&self) -> bool {

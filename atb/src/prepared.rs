@@ -18,22 +18,24 @@ use crate::raw::check_outside;
 ///
 /// ```
 /// use ascendcl::{Backend, Format, Runtime, Workspace};
-/// use atb::param::{Elewise, ElewiseType};
+/// use atb::param::Linear;
 /// use atb::{Context, Operation, VariantPack};
 /// let runtime = Runtime::with_backend(Backend::Sim)?;
 /// let stream = runtime.device(0)?.stream()?;
 /// let (mut context, mut workspace) = (Context::new(&stream)?, Workspace::default());
-/// let half = |values: [f32; 2]| values.map(half::f16::from_f32);
-/// let (x, mut y) = (stream.alloc_from(&half([1.0, 2.0]))?, stream.alloc_from(&half([0.5, 0.0]))?);
 ///
-/// let mut add = Operation::new(&runtime, Elewise::of(ElewiseType::Add))?;
-/// let pack = VariantPack::new().input(&x).updated(&mut y).output_updated(1); // y += x
-/// let mut prepared = add.setup(&mut context, pack)?;
+/// // sum += x · weightᵀ
+/// let mut linear = Operation::new(&runtime, Linear { has_bias: false, en_accum: true, ..Linear::default() })?;
+/// let x = stream.tensor_from(&[1.0, 2.0].map(half::f16::from_f32), Format::Nd, &[1, 2])?;
+/// let weight = stream.tensor_from(&[3.0, 4.0].map(half::f16::from_f32), Format::Nd, &[1, 2])?;
+/// let mut sum = stream.tensor_from(&[100f32], Format::Nd, &[1, 1])?;
+/// let pack = VariantPack::new().input(&x).input(&weight).updated(&mut sum).output_updated(2);
+/// let mut prepared = linear.setup(&mut context, pack)?;
 /// for _ in 0..3 {
 ///     prepared.execute(&stream, &mut workspace)?;
 /// }
 /// drop(prepared);
-/// assert_eq!(stream.download_vec(&y)?, half([3.5, 6.0]));
+/// assert_eq!(stream.tensor_to_vec::<f32>(&sum)?, [133.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Prepared<'a, P: Param> {
@@ -93,31 +95,32 @@ impl<'a, P: Param> Prepared<'a, P> {
     /// that time, which is another operation's.
     ///
     /// # Errors
-    /// [`Error::Capturing`] during a capture, [`Error::Addresses`] for a graph with a node that takes addresses from its
-    /// inputs' data, [`Error::Device`] for a stream or a tensor of another device or if there is no memory for the
+    /// [`Error::Capturing`] during a capture, [`Error::Unchecked`] for a graph that needs
+    /// [`execute_unchecked`](Self::execute_unchecked), [`Error::Device`] for a stream or a tensor of another device or if there is no memory for the
     /// workspace, [`Error::Atb`] from the library.
     pub fn execute(&mut self, stream: &Stream, workspace: &mut Workspace) -> Result<()>
     where
         P: SelfContained,
     {
-        if self.operation.core.addresses() {
-            return Err(Error::Addresses { operation: self.operation.name().to_owned() });
+        if self.operation.core.trust().unchecked {
+            return Err(Error::Unchecked { operation: self.operation.name().to_owned() });
         }
         // SAFETY: no address comes from the data.
         unsafe { self.execute_unchecked(stream, workspace) }
     }
 
-    /// As [`execute`](Self::execute), for operations that take addresses from their inputs' data as well.
+    /// As [`execute`](Self::execute), for all operations: also for those that take addresses from their inputs' data, for graphs
+    /// with such a node, and for graphs with chunks or a shape inference of their own, whose outputs' sizes cannot be checked.
     ///
     /// # Errors
-    /// As [`execute`](Self::execute), without [`Error::Addresses`].
+    /// As [`execute`](Self::execute), without [`Error::Unchecked`].
     ///
     /// # Safety
     /// When the device comes to the work, the inputs' data (and their host values) are such that the operation reads and
     /// writes within its tensors: slots are slots of the cache or negative, block tables name blocks of the cache for the
     /// lengths that go with them, indices are within the dimension that they index, lengths add up to the rows that there are.
-    /// The parameter's documentation says which inputs these are, and what shapes the library does not check. Else the
-    /// device faults, or other device memory is overwritten.
+    /// The parameter's documentation says which inputs these are, and what shapes the library does not check. A graph's outputs
+    /// are as large as its nodes make them. Else the device faults, or other device memory is overwritten.
     pub unsafe fn execute_unchecked(&mut self, stream: &Stream, workspace: &mut Workspace) -> Result<()> {
         check_outside("Execute")?;
         let size = self.workspace_size();

@@ -92,7 +92,9 @@ impl Closures {
     /// What a closure failed with in the last call.
     pub(crate) fn take_failure(&self, graph: &str) -> Option<Error> {
         let mine = self.failure.lock().take();
-        let nested = self.nested.iter().filter_map(|closures| closures.take_failure(graph)).last();
+        // All are taken, so that none is left for the next call.
+        let of_nested = |found: Option<Error>, closures: &Self| closures.take_failure(graph).or(found);
+        let nested = self.nested.iter().fold(None, of_nested);
         match mine {
             Some(Failed::Panicked(message)) => {
                 Some(Error::ClosurePanicked { graph: graph.to_owned(), message })

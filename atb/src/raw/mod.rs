@@ -48,8 +48,8 @@ impl Atb {
     /// What the thread's last failed call had to say.
     fn message(&self) -> String {
         let Some(message) = self.functions().message else { return String::new() };
-        // SAFETY: `read_text` hands over room for `size` bytes and a place for the length.
         let text = read_text(|text, size, length| {
+            // SAFETY: room for `size` bytes and a place for the length.
             unsafe { message(text, size, length) };
             Ok(())
         });
