@@ -45,7 +45,7 @@ impl Device {
         Self {
             id,
             soc,
-            memory: DeviceMemory::new(memory),
+            memory: DeviceMemory::new(id, memory),
             state: Mutex::new(State {
                 references: 0,
                 primary: None,

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use ascendcl_sys::{ACL_EVENT_SYNC, ACL_EVENT_TIME_LINE};
+use ascendcl_sys::{ACL_EVENT_IPC, ACL_EVENT_SYNC, ACL_EVENT_TIME_LINE};
 use parking_lot::Mutex;
 
 use crate::device::{Device, MAX_EVENTS};
 use crate::error::{Result, failure, misuse};
 use crate::graph::Mark;
 use crate::handle::{Handle, Kind};
+use crate::shared_marks::SharedEvent;
 use crate::signal::{Outcome, Signal};
 
 /// The function that made an event; what may be done with it depends on it.
@@ -31,6 +32,8 @@ pub(crate) struct Event {
     pub device: Arc<Device>,
     pub maker: Maker,
     flags: u32,
+    /// Its records, if processes share it.
+    pub shared: Option<Arc<SharedEvent>>,
     /// Tasks that wait for it and have not finished.
     pub waits: AtomicUsize,
     pub last: Mutex<Last>,
@@ -55,6 +58,20 @@ static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 
 impl Event {
     pub(crate) fn new(device: &Arc<Device>, maker: Maker, flags: u32) -> Result<Arc<Self>> {
+        Self::make(device, maker, flags, None)
+    }
+
+    /// An event that processes share.
+    pub(crate) fn shared(device: &Arc<Device>, shared: SharedEvent) -> Result<Arc<Self>> {
+        Self::make(device, Maker::Extended, ACL_EVENT_IPC | ACL_EVENT_SYNC, Some(Arc::new(shared)))
+    }
+
+    fn make(
+        device: &Arc<Device>,
+        maker: Maker,
+        flags: u32,
+        shared: Option<Arc<SharedEvent>>,
+    ) -> Result<Arc<Self>> {
         if !device.events.add(MAX_EVENTS) {
             return Err(failure!(
                 ACL_ERROR_RT_NO_EVENT_RESOURCE,
@@ -67,6 +84,7 @@ impl Event {
             device: Arc::clone(device),
             maker,
             flags,
+            shared,
             waits: AtomicUsize::new(0),
             last: Mutex::default(),
             recorded: OnceLock::new(),
@@ -125,6 +143,9 @@ impl Event {
     }
 
     pub(crate) fn is_complete(&self) -> Result<bool> {
+        if let Some(shared) = &self.shared {
+            return Ok(shared.ended(shared.last()).is_some());
+        }
         Ok(self.signal()?.is_none_or(|signal| signal.outcome().is_some()))
     }
 

@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Notify = 0x55,
     MemPool = 0x56,
     TaskGroup = 0x57,
+    Physical = 0x5b,
 }
 
 // Upper bits for which no address is canonical, so that a dereferenced handle faults.
@@ -39,12 +40,13 @@ impl Kind {
             Self::Notify => "notify",
             Self::MemPool => "memory pool",
             Self::TaskGroup => "task group",
+            Self::Physical => "physical memory",
         }
     }
 
     fn of(handle: usize) -> Option<Self> {
         let kinds = [Self::Context, Self::Stream, Self::Event, Self::Graph, Self::Notify];
-        let mut kinds = kinds.into_iter().chain([Self::MemPool, Self::TaskGroup]);
+        let mut kinds = kinds.into_iter().chain([Self::MemPool, Self::TaskGroup, Self::Physical]);
         kinds.find(|&kind| kind as usize == handle >> SHIFT)
     }
 }

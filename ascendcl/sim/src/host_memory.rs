@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use crate::error::{Result, failure, misuse};
+use crate::memory::Page;
 use crate::raw::HostBlock;
 
 /// A range of page-locked memory.
@@ -15,9 +16,19 @@ pub(crate) struct Pinned {
     pub address: usize,
     pub size: usize,
     pub device: i32,
-    /// `None` if the program registered memory of its own.
-    block: Option<HostBlock>,
+    origin: Origin,
     live: AtomicBool,
+}
+
+/// Where page-locked memory is from.
+#[derive(Debug)]
+enum Origin {
+    /// `aclrtMallocHost`
+    Allocated { _block: HostBlock },
+    /// `aclrtHostRegister`: memory of the program's own.
+    Registered,
+    /// `aclrtMemAllocManaged`: memory of all devices, too.
+    Managed { _block: HostBlock },
 }
 
 impl Pinned {
@@ -26,7 +37,11 @@ impl Pinned {
     }
 
     pub(crate) fn is_registered(&self) -> bool {
-        self.block.is_none()
+        matches!(self.origin, Origin::Registered)
+    }
+
+    pub(crate) fn is_managed(&self) -> bool {
+        matches!(self.origin, Origin::Managed { .. })
     }
 }
 
@@ -44,9 +59,15 @@ impl HostMemory {
         let block = HostBlock::new(size).ok_or_else(|| {
             failure!(ACL_ERROR_RT_MEMORY_ALLOCATION, "the host has no {size} bytes of memory")
         })?;
-        let address = block.address();
-        self.insert(Pinned { address, size, device, block: Some(block), live: AtomicBool::new(true) });
-        Ok(address)
+        Ok(self.insert(block.address(), size, device, Origin::Allocated { _block: block }))
+    }
+
+    /// Memory for the host and all devices, in whole huge pages.
+    pub(crate) fn allocate_managed(&self, size: usize, device: i32) -> Result<usize> {
+        let block = HostBlock::aligned(size, Page::Huge.bytes()).ok_or_else(|| {
+            failure!(ACL_ERROR_RT_MEMORY_ALLOCATION, "the host has no {size} bytes of memory")
+        })?;
+        Ok(self.insert(block.address(), size, device, Origin::Managed { _block: block }))
     }
 
     pub(crate) fn register(&self, address: usize, size: usize, device: i32) -> Result {
@@ -63,18 +84,24 @@ impl HostMemory {
             ));
         }
         let live = AtomicBool::new(true);
-        ranges.insert(address, Arc::new(Pinned { address, size, device, block: None, live }));
+        ranges.insert(address, Arc::new(Pinned { address, size, device, origin: Origin::Registered, live }));
         Ok(())
     }
 
-    fn insert(&self, pinned: Pinned) {
-        self.ranges.write().insert(pinned.address, Arc::new(pinned));
+    fn insert(&self, address: usize, size: usize, device: i32, origin: Origin) -> usize {
+        let pinned = Pinned { address, size, device, origin, live: AtomicBool::new(true) };
+        self.ranges.write().insert(address, Arc::new(pinned));
+        address
     }
 
     /// Frees a block, or ends a registration.
     pub(crate) fn remove(&self, address: usize, registered: bool) -> Result {
         let mut ranges = self.ranges.write();
         match ranges.get(&address) {
+            Some(pinned) if pinned.is_managed() => Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "{address:#x} was allocated by aclrtMemAllocManaged; aclrtFree frees it"
+            )),
             Some(pinned) if pinned.is_registered() == registered => {
                 pinned.live.store(false, Ordering::Release);
                 ranges.remove(&address);
@@ -93,6 +120,20 @@ impl HostMemory {
                 "{address:#x} is not the start of page-locked memory; it was freed before or never allocated"
             )),
         }
+    }
+
+    /// Frees managed memory; answers no if there is none at the address.
+    pub(crate) fn free_managed(&self, address: usize) -> bool {
+        let mut ranges = self.ranges.write();
+        let Some(pinned) = ranges.get(&address).filter(|pinned| pinned.is_managed()) else { return false };
+        pinned.live.store(false, Ordering::Release);
+        ranges.remove(&address);
+        true
+    }
+
+    /// The managed memory.
+    pub(crate) fn managed(&self) -> Vec<Arc<Pinned>> {
+        self.ranges.read().values().filter(|pinned| pinned.is_managed()).cloned().collect()
     }
 
     /// The range that an address is in.

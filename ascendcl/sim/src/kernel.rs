@@ -23,10 +23,12 @@ use crate::aicore::memory::{GlobalMemory, Range};
 use crate::aicore::object::{Object, ObjectKernel};
 use crate::device::Device;
 use crate::error::{Error, Result, failure};
+use crate::host_memory::Pinned;
 use crate::raw::HostBlock;
 use crate::report;
 use crate::simulator::Simulator;
 use crate::transfer::Place;
+use crate::virtual_memory::Accessor;
 
 /// What a launch did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,21 +146,30 @@ impl Queued {
             Packed::Device { place, length } => (place.read(*length)?, &[][..]),
         };
         let _turn = device.cores.lock();
+        // Kept while the kernel runs, whoever frees it meanwhile.
+        let managed = self.simulator.upgrade().map(|simulator| simulator.host_memory.managed());
+        let managed = managed.unwrap_or_default();
         let cube_cores = device.soc.cube_cores;
         let kernel = &self.function.found.kernel;
         let outcome = launch::run(Launch {
             kernel: kernel.clone(),
             block_num: self.block_num,
             arguments,
-            global: Arc::new(self.global_memory(device, data)),
+            global: Arc::new(self.global_memory(device, data, &managed)),
             cube_cores,
             options: self.options,
         });
         self.report(device, outcome)
     }
 
-    /// What the cores of a device can reach: its memory, that of its peers, and the data of placeholders.
-    fn global_memory(&self, device: &Device, data: &[(Arc<HostBlock>, usize)]) -> GlobalMemory {
+    /// What the cores of a device can reach: its memory, that of its peers, what is mapped at virtual addresses, managed
+    /// memory, and the data of placeholders.
+    fn global_memory(
+        &self,
+        device: &Device,
+        data: &[(Arc<HostBlock>, usize)],
+        managed: &[Arc<Pinned>],
+    ) -> GlobalMemory {
         let range = |(start, length, delta): (usize, usize, usize)| Range {
             start: start as u64,
             length: length as u64,
@@ -167,10 +178,14 @@ impl Queued {
         let mut ranges: Vec<_> = device.memory.reachable().into_iter().map(range).collect();
         let peers = device.state.lock().peers.clone();
         if let Some(simulator) = self.simulator.upgrade() {
+            let accessor = Accessor { device: device.id, peers: Some(&peers) };
+            let mapped = simulator.devices.iter().flat_map(|owner| owner.memory.reachable_virtual(&accessor));
+            ranges.extend(mapped.map(range));
             let peers =
                 simulator.devices.iter().filter(|peer| peer.id != device.id && peers.contains(&peer.id));
             ranges.extend(peers.flat_map(|peer| peer.memory.reachable()).map(range));
         }
+        ranges.extend(managed.iter().map(|pinned| range((pinned.address, pinned.size, 0))));
         ranges.extend(data.iter().map(|(block, length)| range((block.address(), *length, 0))));
         ranges.sort_unstable_by_key(|range| range.start);
         let (start, end, delta) = device.memory.alias().unwrap_or_default();

@@ -15,6 +15,17 @@
 //!   fit over pages of 4 KiB, 2 MiB or 1 GiB as the policies say, so that fragmentation is real. A program
 //!   cannot touch the addresses that it gets: they are mapped without access, and reading one faults as on a
 //!   real machine.
+//! * **Virtual memory**: physical memory is taken page by page, from wherever pages are free, and mapped at reserved
+//!   addresses; what is mapped side by side is adjacent for copies and kernels. Each mapping is open to the device that
+//!   the memory was made for, and to those, or the host, that `aclrtMemSetAccess` names. Physical memory that was freed
+//!   lives until its last mapping ends, in this process or another one.
+//! * **Sharing with other processes** of the same user on the same machine: memory of `aclrtMalloc` by a key, physical
+//!   memory by a shareable handle, notifies and events. All see the same bytes and marks. The system tells who
+//!   imports, so that lists of allowed processes hold. A process that ends, or takes its memory back, fails the work of
+//!   those that still use it; nothing is left behind in the file system. A wait for another process notices within a
+//!   millisecond; a wait for the record of a process that died fails.
+//! * **Managed memory** is one copy that the host and all devices reach: nothing moves, and nothing counts as device
+//!   memory.
 //! * **Streams** are threads: work runs in order within a stream and alongside the host and other streams.
 //!   A stream's thread starts with its first task.
 //! * **Events** take the time of a monotonic clock; a wait keeps the record that it saw, and an event that
@@ -97,21 +108,27 @@ mod graph;
 mod handle;
 mod host_memory;
 pub mod kernel;
+mod mapping;
 mod mem_pool;
 mod memory;
 mod notify;
 mod object;
 pub mod operator;
+mod passing;
+mod physical;
 pub mod profile;
 mod queue;
 mod raw;
 mod report;
+mod shared_marks;
+mod sharing;
 mod signal;
 mod simulator;
 mod soc;
 mod stream;
 mod task;
 mod transfer;
+mod virtual_memory;
 
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;

@@ -1,13 +1,14 @@
 //! The memory of a device: which ranges are allocated, and which ranges a task may touch.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use crate::error::{Result, failure, misuse};
-use crate::raw::DeviceMapping;
+use crate::mapping::{DeviceMapping, SharedFile};
+use crate::virtual_memory::{Accessor, Checked, VirtualMemory};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -65,18 +66,43 @@ impl Allocation {
     }
 }
 
-/// A range of an allocation that a task will touch.
+/// A range that a task will touch, of an allocation or of virtual memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
-    pub allocation: u64,
-    start: usize,
     pub offset: usize,
+    length: usize,
+    /// The device whose memory it is.
+    pub home: i32,
+    /// Whether another process shares it by a key.
+    pub by_key: bool,
+    found: Found,
+}
+
+/// How to tell that a range is still what it was.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    Allocation {
+        id: u64,
+        start: usize,
+    },
+    /// The last mapping there.
+    Mapped {
+        last: u64,
+    },
 }
 
 /// As many freed ranges as are remembered to tell "freed" from "never allocated".
 const REMEMBERED: usize = 1024;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A number that was not used before, for an allocation or a mapping.
+pub(crate) fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// There are so many times more virtual addresses than there is memory.
+const VIRTUAL_SPACE: usize = 8;
 
 #[derive(Debug, Default)]
 struct Ranges {
@@ -90,24 +116,36 @@ struct Ranges {
 }
 
 /// The memory of one device, of the size of the real one, taken from the host only where it is written.
+///
+/// Behind the addresses of the memory are those that programs reserve and map.
 #[derive(Debug)]
 pub(crate) struct DeviceMemory {
+    id: i32,
     size: usize,
     mapping: OnceLock<DeviceMapping>,
     ranges: Mutex<Ranges>,
+    pub virtual_memory: VirtualMemory,
 }
 
 impl DeviceMemory {
-    pub(crate) fn new(size: usize) -> Self {
+    pub(crate) fn new(id: i32, size: usize) -> Self {
         let ranges = Ranges { free: BTreeMap::from([(0, size)]), ..Ranges::default() };
-        Self { size, mapping: OnceLock::new(), ranges: Mutex::new(ranges) }
+        let start = size.next_multiple_of(GIB);
+        let end = start.saturating_add(size.saturating_mul(VIRTUAL_SPACE).max(4 * GIB).next_multiple_of(GIB));
+        Self {
+            id,
+            size,
+            mapping: OnceLock::new(),
+            ranges: Mutex::new(ranges),
+            virtual_memory: VirtualMemory::new(start, end),
+        }
     }
 
-    fn mapping(&self) -> Result<&DeviceMapping> {
+    pub(crate) fn mapping(&self) -> Result<&DeviceMapping> {
         if let Some(mapping) = self.mapping.get() {
             return Ok(mapping);
         }
-        let mapping = DeviceMapping::new(self.size).map_err(|error| {
+        let mapping = DeviceMapping::new(self.virtual_memory.end()).map_err(|error| {
             failure!(
                 ACL_ERROR_RT_MEMORY_ALLOCATION,
                 "the host cannot map {} bytes of device memory ({error}); ASCENDCL_SIM_MEMORY makes it smaller",
@@ -144,7 +182,7 @@ impl DeviceMemory {
             .ok_or_else(|| self.exhausted(size))?;
         let mut ranges = self.ranges.lock();
         let offset = ranges.take(taken, page.bytes()).ok_or_else(|| self.exhausted(size))?;
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let id = next_id();
         ranges.live.insert(offset, Allocation { id, offset, size, taken, page, holder });
         ranges.used += taken;
         ranges.peak = ranges.peak.max(ranges.used);
@@ -166,6 +204,42 @@ impl DeviceMemory {
             "no {size} contiguous bytes are left of the device's {}",
             self.size
         )
+    }
+
+    /// Takes `count` pages for physical memory, from wherever they are free.
+    pub(crate) fn take_pages(&self, count: usize, page: Page) -> Result<Vec<usize>> {
+        let size = count.saturating_mul(page.bytes());
+        if size > self.size {
+            return Err(self.exhausted(size));
+        }
+        let mut ranges = self.ranges.lock();
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count {
+            let Some(offset) = ranges.take(page.bytes(), page.bytes()) else {
+                for offset in taken {
+                    ranges.give_back(offset, page.bytes());
+                }
+                return Err(failure!(
+                    ACL_ERROR_RT_MEMORY_ALLOCATION,
+                    "no {count} pages of {} bytes are left of the device's {} bytes",
+                    page.bytes(),
+                    self.size
+                ));
+            };
+            taken.push(offset);
+        }
+        ranges.used += size;
+        ranges.peak = ranges.peak.max(ranges.used);
+        Ok(taken)
+    }
+
+    /// Gives such pages back.
+    pub(crate) fn give_pages(&self, pages: &[usize], page: Page) {
+        let mut ranges = self.ranges.lock();
+        for &offset in pages {
+            ranges.give_back(offset, page.bytes());
+        }
+        ranges.used -= pages.len() * page.bytes();
     }
 
     /// Frees the allocation that starts at an address, at once and whatever still uses it.
@@ -207,6 +281,9 @@ impl DeviceMemory {
             // Another thread may have freed it just now.
             let _ = self.free_pooled(*address);
         }
+        if let Some(mapping) = self.mapping.get() {
+            self.virtual_memory.clear(mapping);
+        }
         leaks
     }
 
@@ -218,16 +295,41 @@ impl DeviceMemory {
 
     /// Where kernels reach the live allocations: for each its address, its size, and what to add to its address.
     pub(crate) fn reachable(&self) -> Vec<(usize, usize, usize)> {
-        let Some(mapping) = self.mapping.get() else { return Vec::new() };
-        let delta = mapping.alias(0).wrapping_sub(mapping.address(0));
+        let delta = self.delta();
         self.allocations().into_iter().map(|(address, live)| (address, live.size, delta)).collect()
+    }
+
+    /// As [`Self::reachable`], of what is mapped at its virtual addresses and that a device has access to.
+    pub(crate) fn reachable_virtual(&self, accessor: &Accessor<'_>) -> Vec<(usize, usize, usize)> {
+        let Some(mapping) = self.mapping.get() else { return Vec::new() };
+        let runs = self.virtual_memory.reachable(accessor);
+        runs.into_iter().map(|(offset, length)| (mapping.address(offset), length, self.delta())).collect()
+    }
+
+    fn delta(&self) -> usize {
+        self.mapping.get().map_or(0, |mapping| mapping.alias(0).wrapping_sub(mapping.address(0)))
     }
 
     /// Where the alias of the memory starts and ends, and how far it is from the addresses that programs know.
     pub(crate) fn alias(&self) -> Option<(usize, usize, usize)> {
         let mapping = self.mapping.get()?;
         let start = mapping.alias(0);
-        Some((start, start + self.size, start.wrapping_sub(mapping.address(0))))
+        Some((start, start + self.virtual_memory.end(), self.delta()))
+    }
+
+    /// The program's address for an offset.
+    pub(crate) fn address(&self, offset: usize) -> Result<usize> {
+        Ok(self.mapping()?.address(offset))
+    }
+
+    /// The file that the memory is in, for another process to map a part of it.
+    pub(crate) fn file(&self) -> Result<&Arc<SharedFile>> {
+        Ok(self.mapping()?.file())
+    }
+
+    /// The offset of an address of this device, allocated or not, if it is one of its virtual addresses.
+    pub(crate) fn virtual_offset(&self, address: usize) -> Option<usize> {
+        self.offset(address).filter(|&offset| self.virtual_memory.has(offset))
     }
 
     /// The offset of an address of this device, allocated or not.
@@ -240,11 +342,16 @@ impl DeviceMemory {
         self.ranges.lock().around(offset).copied()
     }
 
-    /// The range of `length` bytes at `address`, if it is within one allocation.
-    pub(crate) fn span(&self, address: usize, length: usize) -> Result<Span> {
+    /// The range of `length` bytes at `address`, if it is within one allocation, or mapped for `accessor`.
+    pub(crate) fn span(&self, address: usize, length: usize, accessor: &Accessor<'_>) -> Result<Span> {
         let offset = self.offset(address).ok_or_else(|| {
             misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} is not an address of this device's memory")
         })?;
+        if self.virtual_memory.has(offset) {
+            let Checked { home, last, by_key } =
+                self.virtual_memory.check(offset, length, address, accessor)?;
+            return Ok(Span { offset, length, home, by_key, found: Found::Mapped { last } });
+        }
         let ranges = self.ranges.lock();
         let Some(allocation) = ranges.around(offset) else { return Err(ranges.explain(offset, address)) };
         if allocation.holder == (Holder::Pool { lent: false }) {
@@ -258,15 +365,22 @@ impl DeviceMemory {
                 allocation.size
             ));
         }
-        Ok(Span { allocation: allocation.id, start: allocation.offset, offset })
+        let found = Found::Allocation { id: allocation.id, start: allocation.offset };
+        Ok(Span { offset, length, home: self.id, by_key: false, found })
     }
 
-    /// Where the simulator reaches a span, if its allocation still lives.
-    pub(crate) fn reach(&self, span: &Span) -> Option<usize> {
-        let ranges = self.ranges.lock();
-        let live = ranges.live.get(&span.start).is_some_and(|live| live.id == span.allocation);
-        drop(ranges);
-        self.mapping.get().filter(|_| live).map(|mapping| mapping.alias(span.offset))
+    /// Where the simulator reaches a span, or what became of its memory.
+    pub(crate) fn reach(&self, span: &Span) -> std::result::Result<usize, &'static str> {
+        match span.found {
+            Found::Allocation { id, start } => {
+                let ranges = self.ranges.lock();
+                if ranges.live.get(&start).is_none_or(|live| live.id != id) {
+                    return Err("freed");
+                }
+            }
+            Found::Mapped { last } => self.virtual_memory.recheck(span.offset, span.length, last)?,
+        }
+        self.mapping.get().map(|mapping| mapping.alias(span.offset)).ok_or("freed")
     }
 
     /// Free and usable bytes, counted in pages of this size.
@@ -360,7 +474,7 @@ mod tests {
 
     #[test]
     fn first_fit_leaves_holes_and_merges_them() {
-        let memory = DeviceMemory::new(8 * MIB);
+        let memory = DeviceMemory::new(0, 8 * MIB);
         let blocks: Vec<usize> =
             (0..4).map(|_| memory.allocate(2 * MIB - 32, 32, Page::Huge).unwrap()).collect();
         assert_eq!(memory.available(Page::Normal), (0, 8 * MIB));
@@ -375,7 +489,7 @@ mod tests {
 
     #[test]
     fn a_normal_page_breaks_a_huge_one() {
-        let memory = DeviceMemory::new(4 * MIB);
+        let memory = DeviceMemory::new(0, 4 * MIB);
         let small = memory.allocate(100, 32, Page::Normal).unwrap();
         assert_eq!(memory.available(Page::Normal).0, 4 * MIB - 4 * KIB);
         assert_eq!(memory.available(Page::Huge), (2 * MIB, 4 * MIB));
@@ -384,13 +498,13 @@ mod tests {
 
     #[test]
     fn a_reused_range_is_another_allocation() {
-        let memory = DeviceMemory::new(4 * MIB);
+        let memory = DeviceMemory::new(0, 4 * MIB);
         let first = memory.allocate(64, 32, Page::Normal).unwrap();
-        let span = memory.span(first, 64).unwrap();
-        assert!(memory.reach(&span).is_some());
+        let span = memory.span(first, 64, &Accessor::alone(0)).unwrap();
+        assert!(memory.reach(&span).is_ok());
         memory.free(first).unwrap();
-        assert!(memory.reach(&span).is_none());
+        assert!(memory.reach(&span).is_err());
         assert_eq!(memory.allocate(64, 32, Page::Normal).unwrap(), first);
-        assert!(memory.reach(&span).is_none());
+        assert!(memory.reach(&span).is_err());
     }
 }

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Result, failure, misuse};
 use crate::handle::{Handle, Kind};
+use crate::shared_marks::{SharedMark, poll};
+use crate::sharing::{Key, Offer, Thing};
 use crate::signal::{Outcome, Signal};
 use crate::stream::Stream;
 
@@ -18,48 +20,153 @@ pub(crate) struct Notify {
     pub handle: Handle,
     pub id: u32,
     pub device: Arc<Device>,
+    /// The device that it was made on: another one, if another process shares it.
+    home: i32,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    is_set: bool,
-    /// The tasks that wait for it, in order.
-    waiting: VecDeque<Arc<Signal>>,
+enum State {
+    /// Of this process alone.
+    Own {
+        is_set: bool,
+        /// The tasks that wait for it, in order.
+        waiting: VecDeque<Arc<Signal>>,
+    },
+    /// Shared with other processes; with the key if it is this process that shares it.
+    Shared { mark: Arc<SharedMark>, key: Option<Key> },
 }
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 
 impl Notify {
     pub(crate) fn new(device: &Arc<Device>) -> Arc<Self> {
+        Self::make(device, device.id, State::Own { is_set: false, waiting: VecDeque::new() })
+    }
+
+    /// One that another process shares.
+    pub(crate) fn import(device: &Arc<Device>, key: Key) -> Result<Arc<Self>> {
+        let (mark, home) = SharedMark::borrow(key)?;
+        Ok(Self::make(device, home, State::Shared { mark: Arc::new(mark), key: None }))
+    }
+
+    fn make(device: &Arc<Device>, home: i32, state: State) -> Arc<Self> {
         Arc::new(Self {
             handle: Handle::new(Kind::Notify),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             device: Arc::clone(device),
-            state: Mutex::default(),
+            home,
+            state: Mutex::new(state),
         })
+    }
+
+    /// Shares it with other processes, once; answers with the key of then if it is shared already.
+    pub(crate) fn share(&self, offer: impl FnOnce(&SharedMark) -> Result<Key>) -> Result<Key> {
+        let mut state = self.state.lock();
+        let (is_set, waiting) = match &mut *state {
+            State::Shared { key: Some(key), .. } => return Ok(*key),
+            State::Shared { key: None, .. } => {
+                return Err(misuse!(
+                    ACL_ERROR_RT_PARAM_INVALID,
+                    "notify {} was imported; only the process that made it can share it",
+                    self.id
+                ));
+            }
+            State::Own { is_set, waiting } => (*is_set, std::mem::take(waiting)),
+        };
+        let mark = SharedMark::new(is_set)?;
+        let key = offer(&mark)?;
+        *state = State::Shared { mark: Arc::new(mark), key: Some(key) };
+        drop(state);
+        // Those who wait look at the shared mark from now on.
+        for signal in waiting {
+            signal.set(Outcome::Aborted);
+        }
+        Ok(key)
+    }
+
+    /// By what it is shared.
+    pub(crate) fn key(&self) -> Option<Key> {
+        match &*self.state.lock() {
+            State::Own { .. } => None,
+            State::Shared { key, .. } => *key,
+        }
+    }
+
+    /// Refuses a device that does not reach the one of the process that shares the notify.
+    pub(crate) fn check_reach(&self, device: &Device) -> Result {
+        if self.home == self.device.id
+            || self.home == device.id
+            || device.state.lock().peers.contains(&self.home)
+        {
+            return Ok(());
+        }
+        Err(misuse!(
+            ACL_ERROR_RT_PARAM_INVALID,
+            "notify {} is of device {}, to which device {} has no peer access",
+            self.id,
+            self.home,
+            device.id
+        ))
+    }
+
+    /// The device that it was made on.
+    pub(crate) fn home(&self) -> i32 {
+        self.home
     }
 
     /// Lets the first waiting task go on, or the next one that comes.
     pub(crate) fn record(&self) {
-        let mut state = self.state.lock();
-        match state.waiting.pop_front() {
-            Some(signal) => signal.set(Outcome::Done(Instant::now())),
-            None => state.is_set = true,
+        match &mut *self.state.lock() {
+            State::Own { is_set, waiting } => match waiting.pop_front() {
+                Some(signal) => signal.set(Outcome::Done(Instant::now())),
+                None => *is_set = true,
+            },
+            State::Shared { mark, .. } => mark.set(),
         }
     }
 
     /// Waits, on the worker of a stream, until it is set, and takes it down.
     pub(crate) fn wait(&self, stream: &Stream, timeout: Option<Duration>) -> Result {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let signal = Arc::<Signal>::default();
-        let mut state = self.state.lock();
-        if std::mem::take(&mut state.is_set) {
-            return Ok(());
+        let mark = match &mut *self.state.lock() {
+            State::Own { is_set, waiting } => {
+                if std::mem::take(is_set) {
+                    return Ok(());
+                }
+                waiting.push_back(Arc::clone(&signal));
+                None
+            }
+            State::Shared { mark, .. } => Some(Arc::clone(mark)),
+        };
+        if let Some(mark) = mark {
+            return wait_shared(&mark, stream, deadline);
         }
-        state.waiting.push_back(Arc::clone(&signal));
-        drop(state);
-        stream.block_on(&signal, timeout).map(drop).inspect_err(|_| {
-            self.state.lock().waiting.retain(|waiting| !Arc::ptr_eq(waiting, &signal));
-        })
+        let outcome = stream.block_on(&signal, timeout).inspect_err(|_| {
+            if let State::Own { waiting, .. } = &mut *self.state.lock() {
+                waiting.retain(|waiting| !Arc::ptr_eq(waiting, &signal));
+            }
+        })?;
+        let mark = match &*self.state.lock() {
+            State::Shared { mark, .. } if outcome == Outcome::Aborted => Arc::clone(mark),
+            _ => return Ok(()),
+        };
+        wait_shared(&mark, stream, deadline)
     }
+}
+
+fn wait_shared(mark: &SharedMark, stream: &Stream, deadline: Option<Instant>) -> Result {
+    let look = || match mark.take() {
+        true => Ok(Some(())),
+        false if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+            Err(failure!(ACL_ERROR_RT_TASK_TIMEOUT, "a task of stream {} waited too long", stream.id))
+        }
+        false => Ok(None),
+    };
+    poll(look, |time| stream.pause(time))
+}
+
+/// What other processes are to know of a notify of a device.
+pub(crate) fn offer(device: i32, mark: &SharedMark) -> Offer {
+    Offer::of_page(Thing::Notify, device, mark.page())
 }

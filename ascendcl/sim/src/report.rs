@@ -58,6 +58,41 @@ pub enum Resource {
     Notify(u32),
     /// A memory pool, by its id.
     MemPool(u32),
+    /// Virtual addresses (`aclrtReserveMemAddress`).
+    ReservedAddress {
+        /// The first one.
+        address: usize,
+        /// How many were asked for.
+        size: usize,
+    },
+    /// Physical memory (`aclrtMallocPhysical` or an import of it), by its id.
+    PhysicalMemory {
+        /// Its id.
+        id: u32,
+        /// Its bytes.
+        size: usize,
+    },
+    /// A key of memory that was exported and not closed (`aclrtIpcMemGetExportKey`).
+    ExportedMemory {
+        /// The address of the memory.
+        address: usize,
+        /// The bytes that the key stands for.
+        size: usize,
+    },
+    /// Memory of another process that was imported and not closed (`aclrtIpcMemImportByKey`).
+    ImportedMemory {
+        /// Its address.
+        address: usize,
+        /// Its bytes.
+        size: usize,
+    },
+    /// Memory of the host and all devices (`aclrtMemAllocManaged`).
+    ManagedMemory {
+        /// Its address.
+        address: usize,
+        /// The bytes that were asked for.
+        size: usize,
+    },
 }
 
 /// A broken rule.
@@ -118,6 +153,19 @@ impl fmt::Display for Resource {
             Self::Graph(id) => write!(f, "graph {id}"),
             Self::Notify(id) => write!(f, "notify {id}"),
             Self::MemPool(id) => write!(f, "memory pool {id}"),
+            Self::ReservedAddress { address, size } => {
+                write!(f, "{size} virtual addresses from {address:#x}")
+            }
+            Self::PhysicalMemory { id, size } => write!(f, "physical memory {id} of {size} bytes"),
+            Self::ExportedMemory { address, size } => {
+                write!(f, "the key of {size} bytes of exported memory at {address:#x}")
+            }
+            Self::ImportedMemory { address, size } => {
+                write!(f, "{size} bytes of another process, imported at {address:#x}")
+            }
+            Self::ManagedMemory { address, size } => {
+                write!(f, "{size} bytes of managed memory at {address:#x}")
+            }
         }
     }
 }

@@ -17,8 +17,11 @@ use crate::handle::{Kind, Registry};
 use crate::host_memory::HostMemory;
 use crate::mem_pool::MemPool;
 use crate::notify::Notify;
+use crate::physical::Physical;
 use crate::report::{self, Leak, Resource};
+use crate::sharing::Offers;
 use crate::stream::Stream;
+use crate::virtual_memory::Left;
 
 /// A simulated machine.
 pub(crate) struct Simulator {
@@ -32,6 +35,9 @@ pub(crate) struct Simulator {
     pub mem_pools: Registry<MemPool>,
     pub notifies: Registry<Notify>,
     pub host_memory: HostMemory,
+    pub physical_memory: Registry<Physical>,
+    /// What other processes may borrow.
+    pub offers: Offers,
     pub subscriptions: Subscriptions,
     pub settings: Settings,
 }
@@ -87,6 +93,8 @@ pub(crate) fn start() -> Result {
         mem_pools: Registry::new(Kind::MemPool),
         notifies: Registry::new(Kind::Notify),
         host_memory: HostMemory::default(),
+        physical_memory: Registry::new(Kind::Physical),
+        offers: Offers::default(),
         subscriptions: Subscriptions::default(),
         settings: Settings { wait_timeout: AtomicU32::new(0), parameters: Mutex::default() },
     };
@@ -195,6 +203,20 @@ impl Simulator {
         let _ = self.graphs.remove(graph.handle.pointer());
     }
 
+    /// Shares a notify with other processes no more, if it was shared; those that have it keep it.
+    pub(crate) fn forget_notify(&self, notify: &Notify) {
+        if let Some(key) = notify.key() {
+            self.offers.withdraw(key);
+        }
+    }
+
+    /// As [`Self::forget_notify`], an event.
+    pub(crate) fn forget_event(&self, event: &Event) {
+        if let Some(key) = event.shared.as_ref().and_then(|shared| shared.key.get()) {
+            self.offers.withdraw(*key);
+        }
+    }
+
     /// Lets the memory pools of a device give back what is free, as they do when a stream was waited for.
     pub(crate) fn release_free_memory(&self, device: i32) -> Result {
         let pools = self.mem_pools.all();
@@ -217,8 +239,39 @@ impl Simulator {
                 add(owner.id, Resource::DeviceMemory { address, size: allocation.size });
             }
         }
+        for owner in &self.devices {
+            for left in owner.memory.virtual_memory.left() {
+                let address = |offset| owner.memory.address(offset).unwrap_or(offset);
+                add(
+                    owner.id,
+                    match left {
+                        Left::Reserved(offset, size) => {
+                            Resource::ReservedAddress { address: address(offset), size }
+                        }
+                        Left::Imported(offset, size) => {
+                            Resource::ImportedMemory { address: address(offset), size }
+                        }
+                    },
+                );
+            }
+        }
+        for physical in self.physical_memory.all() {
+            add(physical.device.id, Resource::PhysicalMemory { id: physical.id, size: physical.size });
+        }
+        for (id, offset, size) in self.offers.memory() {
+            let address = self.device(id).and_then(|device| device.memory.address(offset));
+            add(id, Resource::ExportedMemory { address: address.unwrap_or(offset), size });
+        }
         for pinned in self.host_memory.all() {
-            add(pinned.device, Resource::HostMemory { address: pinned.address, size: pinned.size });
+            let (address, size) = (pinned.address, pinned.size);
+            add(
+                pinned.device,
+                if pinned.is_managed() {
+                    Resource::ManagedMemory { address, size }
+                } else {
+                    Resource::HostMemory { address, size }
+                },
+            );
         }
         for context in self.contexts.all().iter().filter(|context| !context.is_primary) {
             add(context.device.id, Resource::Context);
@@ -267,6 +320,10 @@ impl Simulator {
             let _ = self.notifies.remove(notify.handle.pointer());
         }
         self.host_memory.clear(id);
+        self.offers.withdraw_of(id, None);
+        for physical in self.physical_memory.all().iter().filter(|physical| physical.device.id == id) {
+            let _ = self.physical_memory.remove(physical.handle.pointer());
+        }
         device.memory.clear();
         report::leaked(leaks);
     }

@@ -14,6 +14,7 @@ use crate::host_memory::Pinned;
 use crate::memory::Span;
 use crate::raw::{self, HostBlock};
 use crate::simulator::Simulator;
+use crate::virtual_memory::Accessor;
 
 /// A range of bytes that work touches.
 #[derive(Clone)]
@@ -38,6 +39,13 @@ impl Place {
         length: usize,
     ) -> Result<Self> {
         if let Some(owner) = simulator.owner(address) {
+            if owner.memory.virtual_offset(address).is_some() {
+                // Whose memory it is, the mapping says.
+                let state = device.state.lock();
+                let accessor = Accessor { device: device.id, peers: Some(&state.peers) };
+                let span = owner.memory.span(address, length, &accessor)?;
+                return Ok(Self::Device { device: Arc::clone(owner), span });
+            }
             if owner.id != device.id && !device.state.lock().peers.contains(&owner.id) {
                 return Err(misuse!(
                     ACL_ERROR_RT_PARAM_INVALID,
@@ -46,7 +54,7 @@ impl Place {
                     device.id
                 ));
             }
-            let span = owner.memory.span(address, length)?;
+            let span = owner.memory.span(address, length, &Accessor::alone(device.id))?;
             return Ok(Self::Device { device: Arc::clone(owner), span });
         }
         let Some(memory) = simulator.host_memory.find(address) else { return Ok(Self::Pageable { address }) };
@@ -65,6 +73,21 @@ impl Place {
         matches!(self, Self::Device { .. })
     }
 
+    /// Whether it is memory of another device that another process shares by a key.
+    fn is_foreign(&self, device: &Device) -> bool {
+        matches!(self, Self::Device { span, .. } if span.by_key && span.home != device.id)
+    }
+
+    /// Whether it is memory of the host and of all devices.
+    pub(crate) fn is_managed(&self) -> bool {
+        matches!(self, Self::Pinned { memory, .. } if memory.is_managed())
+    }
+
+    /// Whether it fits a kind of copy that says device here, or host.
+    fn fits(&self, is_device: bool) -> bool {
+        self.is_managed() || self.is_device() == is_device
+    }
+
     pub(crate) fn is_pageable(&self) -> bool {
         matches!(self, Self::Pageable { .. })
     }
@@ -72,10 +95,10 @@ impl Place {
     /// Where the bytes are, if they still are.
     fn reach(&self) -> Result<usize> {
         match self {
-            Self::Device { device, span } => device.memory.reach(span).ok_or_else(|| {
+            Self::Device { device, span } => device.memory.reach(span).map_err(|what| {
                 misuse!(
                     ACL_ERROR_RT_SYS_DMA,
-                    "the task touches device memory that was freed while it was queued ({:#x} of device {})",
+                    "the task touches device memory that was {what} while it was queued ({:#x} of device {})",
                     span.offset,
                     device.id
                 )
@@ -175,6 +198,20 @@ impl Request {
         let from =
             Place::find(simulator, device, self.from, from_length).map_err(|e| e.about("the source"))?;
         check_kind(self.kind, &to, &from)?;
+        if (to.is_foreign(device) || from.is_foreign(device))
+            && !matches!(
+                self.kind,
+                ACL_MEMCPY_DEVICE_TO_DEVICE
+                    | ACL_MEMCPY_INNER_DEVICE_TO_DEVICE
+                    | ACL_MEMCPY_INTER_DEVICE_TO_DEVICE
+            )
+        {
+            return Err(misuse!(
+                ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+                "memory that a process shares of another device is copied from device to device alone, not by kind {}",
+                self.kind.0
+            ));
+        }
         Ok(Transfer {
             to,
             from,
@@ -195,7 +232,7 @@ impl Error {
 
 fn check_kind(kind: aclrtMemcpyKind, to: &Place, from: &Place) -> Result {
     let is_across = match (to, from) {
-        (Place::Device { device: a, .. }, Place::Device { device: b, .. }) => a.id != b.id,
+        (Place::Device { span: a, .. }, Place::Device { span: b, .. }) => a.home != b.home,
         _ => false,
     };
     let wanted = match kind {
@@ -215,8 +252,8 @@ fn check_kind(kind: aclrtMemcpyKind, to: &Place, from: &Place) -> Result {
         }
         _ => return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no kind of copy {}", kind.0)),
     };
-    let found = (from.is_device(), to.is_device());
-    if wanted != found {
+    if !from.fits(wanted.0) || !to.fits(wanted.1) {
+        let found = (from.is_device(), to.is_device());
         let name = |is_device| if is_device { "device" } else { "host" };
         return Err(misuse!(
             ACL_ERROR_RT_INVALID_MEMORY_TYPE,

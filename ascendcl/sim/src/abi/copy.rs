@@ -10,7 +10,7 @@ use crate::error::{Result, failure, misuse};
 use crate::fault;
 use crate::graph;
 use crate::task::Task;
-use crate::transfer::{Request, Transfer};
+use crate::transfer::{Place, Request, Transfer};
 
 /// The largest rows and the most of them (AscendCL docs: memory copy).
 const MAX_WIDTH: usize = 5_000_000;
@@ -201,7 +201,9 @@ fn later(requests: &[Request], stream: aclrtStream) -> Result {
     let device = &scope.context.device;
     let transfers = resolve(&scope, requests)?;
     for (transfer, request) in transfers.iter().zip(requests) {
-        if request.kind == ACL_MEMCPY_HOST_TO_HOST || !(transfer.to.is_device() || transfer.from.is_device())
+        let is_of_device = |place: &Place| place.is_device() || place.is_managed();
+        if request.kind == ACL_MEMCPY_HOST_TO_HOST
+            || !(is_of_device(&transfer.to) || is_of_device(&transfer.from))
         {
             return Err(failure!(
                 ACL_ERROR_RT_FEATURE_NOT_SUPPORT,

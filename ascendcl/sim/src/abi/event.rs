@@ -11,7 +11,9 @@ use super::stream::Scope;
 use super::{abi, timeout};
 use crate::error::{Result, failure, misuse};
 use crate::event::{Event, Maker};
+use crate::shared_marks::{Ended, SharedEvent};
 use crate::signal::{Outcome, Waited};
+use crate::stream::Stream;
 use crate::task::Task;
 
 const KNOWN_FLAGS: u32 = ACL_EVENT_SYNC
@@ -42,7 +44,9 @@ abi! {
 
     /// Does not wait: tasks that use the event keep it.
     pub fn aclrtDestroyEvent(event: aclrtEvent) {
-        Scope::enter()?.simulator.events.remove(event.0).map(drop)
+        let simulator = Scope::enter()?.simulator;
+        simulator.forget_event(&*simulator.events.remove(event.0)?);
+        Ok(())
     }
 
     pub fn aclrtRecordEvent(event: aclrtEvent, stream: aclrtStream) {
@@ -155,13 +159,23 @@ fn create(maker: Maker, flags: u32) -> Result<aclrtEvent> {
     if flags & ACL_EVENT_EXTERNAL != 0 && flags != ACL_EVENT_EXTERNAL {
         return Err(misuse!(ACL_ERROR_INVALID_PARAM, "ACL_EVENT_EXTERNAL goes with no other flag"));
     }
-    if flags & (ACL_EVENT_IPC | ACL_EVENT_DEVICE_USE_ONLY) != 0 {
+    if flags & ACL_EVENT_DEVICE_USE_ONLY != 0 {
         return Err(failure!(
             ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
-            "the simulator has no events for other processes or for the device alone"
+            "the simulator has no events for the device alone"
         ));
     }
-    let event = Event::new(&scope.context.device, maker, flags)?;
+    let device = &scope.context.device;
+    let event = if flags & ACL_EVENT_IPC == 0 {
+        Event::new(device, maker, flags)?
+    } else if maker != Maker::Extended || flags != ACL_EVENT_IPC {
+        return Err(misuse!(
+            ACL_ERROR_INVALID_PARAM,
+            "ACL_EVENT_IPC goes with no other flag, and with aclrtCreateEventExWithFlag alone"
+        ));
+    } else {
+        Event::shared(device, SharedEvent::new()?)?
+    };
     scope.simulator.events.insert(event.handle, Arc::clone(&event));
     Ok(aclrtEvent(event.handle.pointer()))
 }
@@ -191,8 +205,17 @@ fn record(event: aclrtEvent, stream: aclrtStream, external: bool) -> Result {
             stream.device.id
         ));
     }
-    event.settle_record(external)?;
-    stream.record(&event, external)
+    let Some(shared) = &event.shared else {
+        event.settle_record(external)?;
+        return stream.record(&event, external);
+    };
+    refuse_capture(&event, &stream, external)?;
+    let record = shared.record();
+    let task = Task::other("EVENT_RECORD", move |_| {
+        record.make();
+        Ok(())
+    });
+    stream.submit(task).map(drop)
 }
 
 fn wait(stream: aclrtStream, event: aclrtEvent, seconds: Option<u64>, external: bool) -> Result {
@@ -206,15 +229,56 @@ fn wait(stream: aclrtStream, event: aclrtEvent, seconds: Option<u64>, external: 
             event.id
         ));
     }
-    event.settle_wait(external)?;
+    if event.shared.is_none() {
+        event.settle_wait(external)?;
+    }
     let seconds =
         seconds.unwrap_or_else(|| scope.simulator.settings.wait_timeout.load(Ordering::Relaxed).into());
     let timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
-    stream.wait_for(&event, timeout, external)
+    let Some(shared) = &event.shared else { return stream.wait_for(&event, timeout, external) };
+    refuse_capture(&event, &stream, external)?;
+    let (shared, record) = (Arc::clone(shared), shared.last());
+    if shared.ended(record) == Some(Ended::Done) {
+        return Ok(());
+    }
+    let task = Task::other("EVENT_WAIT", move |stream| {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let in_time = || match deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(failure!(ACL_ERROR_RT_TASK_TIMEOUT, "a task of stream {} waited too long", stream.id))
+            }
+            _ => Ok(()),
+        };
+        shared.wait(record, |time| in_time().and_then(|()| stream.pause(time)))
+    });
+    stream.submit(task).map(drop)
+}
+
+/// Graphs cannot have events that processes share (AscendCL docs: event management).
+fn refuse_capture(event: &Event, stream: &Stream, external: bool) -> Result {
+    if external || stream.capture().is_some() {
+        return Err(misuse!(
+            ACL_ERROR_RT_PARAM_INVALID,
+            "event {} is shared between processes, and cannot be part of a captured graph",
+            event.id
+        ));
+    }
+    Ok(())
 }
 
 fn synchronize(event: aclrtEvent, deadline: Option<Instant>) -> Result {
     let event = Scope::enter()?.simulator.events.get(event.0)?;
+    if let Some(shared) = &event.shared {
+        return shared.wait(shared.last(), |time| match deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(failure!(ACL_ERROR_RT_EVENT_SYNC_TIMEOUT, "event {} is not complete in time", event.id))
+            }
+            _ => {
+                std::thread::sleep(time);
+                Ok(())
+            }
+        });
+    }
     let Some(signal) = event.signal()? else { return Ok(()) };
     match signal.wait(deadline, || false) {
         Waited::For(Outcome::Done(_)) => Ok(()),

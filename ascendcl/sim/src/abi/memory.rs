@@ -126,15 +126,21 @@ abi! {
         let simulator = &scope.simulator;
         let (type_, id, page) = if let Some(device) = simulator.owner(address) {
             let memory = &device.memory;
+            let mapped = memory.virtual_offset(address).and_then(|o| memory.virtual_memory.page_at(o));
             let allocation = memory.offset(address).and_then(|offset| memory.allocation_at(offset));
-            match allocation {
-                Some(allocation) => {
+            match (mapped, allocation) {
+                (Some((home, page)), _) => (ACL_MEM_LOCATION_TYPE_DEVICE, home.cast_unsigned(), page),
+                (None, Some(allocation)) => {
                     (ACL_MEM_LOCATION_TYPE_DEVICE, device.id.cast_unsigned(), allocation.page.bytes())
                 }
-                None => (ACL_MEM_LOCATION_TYPE_UNREGISTERED, 0, 0),
+                (None, None) => (ACL_MEM_LOCATION_TYPE_UNREGISTERED, 0, 0),
             }
-        } else if simulator.host_memory.find(address).is_some() {
-            (ACL_MEM_LOCATION_TYPE_HOST, 0, Page::Normal.bytes())
+        } else if let Some(found) = simulator.host_memory.find(address) {
+            if found.is_managed() {
+                (ACL_MEM_LOCATION_TYPE_MANAGED, 0, Page::Huge.bytes())
+            } else {
+                (ACL_MEM_LOCATION_TYPE_HOST, 0, Page::Normal.bytes())
+            }
         } else {
             (ACL_MEM_LOCATION_TYPE_UNREGISTERED, 0, 0)
         };
@@ -190,8 +196,21 @@ fn free(dev_ptr: &Out<c_void>) -> Result {
             owner.id,
             device.id
         )),
+        None if scope.simulator.host_memory.free_managed(address) => Ok(()),
         None => Err(misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} is not device memory")),
-        Some(owner) => owner.memory.free(address),
+        Some(owner) if owner.memory.virtual_offset(address).is_some() => Err(misuse!(
+            ACL_ERROR_RT_PARAM_INVALID,
+            "{address:#x} is a virtual address, which aclrtMalloc did not give; aclrtUnmapMem or aclrtIpcMemClose gives it \
+             back"
+        )),
+        Some(owner) => {
+            owner.memory.free(address)?;
+            // Other processes that have it imported notice.
+            if let Some(offset) = owner.memory.offset(address) {
+                scope.simulator.offers.withdraw_of(owner.id, Some(offset));
+            }
+            Ok(())
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod cann;
 mod channel;
 mod context;
 mod copy;
+mod copy_desc;
 mod data_buffer;
 mod data_type;
 mod device;
@@ -24,11 +25,13 @@ mod fill;
 mod graph;
 mod host_memory;
 mod init;
+mod ipc;
 mod kernel;
 mod kernel_args;
 mod kernel_launch;
 mod launch_syntax;
 mod limits;
+mod managed;
 mod mem_pool;
 mod memory;
 mod notify;
@@ -38,8 +41,10 @@ mod process;
 mod profile;
 mod queue;
 mod reduce;
+mod shareable;
 pub(crate) mod stream;
 mod tensor_desc;
+mod vmm;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ops::Deref;
@@ -258,6 +263,11 @@ by_value!(
     aclrtMemPool,
     aclrtMemPoolAttr,
     aclrtMemMallocPolicy,
+    aclrtDrvMemHandle,
+    aclrtIpcEventHandle,
+    aclrtMemGranularityOptions,
+    aclrtMemHandleType,
+    aclrtMemSharedHandleType,
     aclrtMemcpyKind,
     aclrtStreamAttr,
     aclrtStreamConfigAttr,

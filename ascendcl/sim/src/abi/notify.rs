@@ -37,12 +37,15 @@ abi! {
 
     /// Does not wait: tasks that use the notify keep it.
     pub fn aclrtDestroyNotify(notify: aclrtNotify) {
-        Scope::enter()?.simulator.notifies.remove(notify.0).map(drop)
+        let simulator = Scope::enter()?.simulator;
+        simulator.forget_notify(&*simulator.notifies.remove(notify.0)?);
+        Ok(())
     }
 
     pub fn aclrtRecordNotify(notify: aclrtNotify, stream: aclrtStream) {
         let scope = Scope::enter()?;
         let notify = scope.simulator.notifies.get(notify.0)?;
+        notify.check_reach(&scope.context.device)?;
         let record = Task::other("NOTIFY_RECORD", move |_| {
             notify.record();
             Ok(())
@@ -53,6 +56,7 @@ abi! {
     pub fn aclrtWaitAndResetNotify(notify: aclrtNotify, stream: aclrtStream, seconds: u32) {
         let scope = Scope::enter()?;
         let notify = scope.simulator.notifies.get(notify.0)?;
+        notify.check_reach(&scope.context.device)?;
         let timeout = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
         let wait = Task::other("NOTIFY_WAIT", move |stream| notify.wait(stream, timeout));
         scope.stream(stream)?.submit(wait).map(drop)
