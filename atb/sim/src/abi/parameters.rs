@@ -14,7 +14,10 @@ use crate::execution::OPERATIONS;
 use crate::operation::{Body, Operation};
 use crate::operator::{Operator, Result, refuse};
 use crate::ops::mla_preprocess::{MlaPreprocess, MlaPreprocessParam};
-use crate::ops::{concat, linear, reshape_and_cache, rms_norm, rope, rope_q_concat, split, transpose};
+use crate::ops::{
+    activation, concat, elewise, gather, linear, reshape_and_cache, rms_norm, rope, rope_q_concat, slice,
+    softmax, split, transdata, transpose,
+};
 
 /// The three functions of an operation: its parameter, the default, and how to make one.
 macro_rules! operation {
@@ -60,7 +63,12 @@ operation!(
     defaultActivation: atb_activation_param { activationType: 0, scale: 1.0, dim: -1, geluMode: 0 },
     createActivation,
     updateActivation,
-    |_: &_| unsupported("Activation")
+    |raw: &atb_activation_param| Ok(single(activation::Activation::new(activation::ActivationParam {
+        activation_type: raw.activationType,
+        scale: raw.scale,
+        dim: raw.dim,
+        gelu_mode: raw.geluMode,
+    })?))
 );
 
 operation!(
@@ -83,7 +91,14 @@ operation!(
     },
     createElewise,
     updateElewise,
-    |_: &_| unsupported("Elewise")
+    |raw: &atb_elewise_param| Ok(single(elewise::Elewise::new(elewise::ElewiseParam {
+        elewise_type: raw.elewiseType,
+        input_scale: raw.inputScale,
+        asymmetric: raw.asymmetric,
+        input_offset: raw.inputOffset,
+        var_attr: raw.varAttr,
+        out_tensor_type: raw.outTensorType,
+    })?))
 );
 
 operation!(
@@ -91,7 +106,7 @@ operation!(
     defaultGather: atb_gather_param { axis: 0, batchDims: 0 },
     createGather,
     updateGather,
-    |_: &_| unsupported("Gather")
+    |raw: &atb_gather_param| Ok(single(gather::Gather::new(gather::GatherParam { axis: raw.axis, batch_dims: raw.batchDims })?))
 );
 
 operation!(
@@ -258,7 +273,7 @@ operation!(
     defaultSlice: atb_slice_param { offsets: std::ptr::null(), size: std::ptr::null(), dimNum: 0 },
     createSlice,
     updateSlice,
-    |_: &_| unsupported("Slice")
+    |raw: &atb_slice_param| Ok(single(slice::Slice::new(slice::SliceParam { offsets: elements!(raw.offsets, dimNum), size: elements!(raw.size, dimNum) })?))
 );
 
 operation!(
@@ -266,7 +281,7 @@ operation!(
     defaultSoftmax: atb_softmax_param { axes: std::ptr::null(), axisNum: 0 },
     createSoftmax,
     updateSoftmax,
-    |_: &_| unsupported("Softmax")
+    |raw: &atb_softmax_param| Ok(single(softmax::Softmax::new(softmax::SoftmaxParam { axes: elements!(raw.axes, axisNum) })?))
 );
 
 operation!(
@@ -286,7 +301,10 @@ operation!(
     defaultTransdata: atb_transdata_param { transdataType: 0, outCrops: [0, 0] },
     createTransdata,
     updateTransdata,
-    |_: &_| unsupported("Transdata")
+    |raw: &atb_transdata_param| Ok(single(transdata::Transdata::new(transdata::TransdataParam {
+        transdata_type: raw.transdataType,
+        out_crops: raw.outCrops,
+    })?))
 );
 
 operation!(

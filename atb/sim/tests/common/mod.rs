@@ -30,7 +30,7 @@ pub static ACL: LazyLock<Library> = LazyLock::new(|| {
 macro_rules! acl {
     ($function:ident($($argument:expr),* $(,)?)) => {{
         // SAFETY: The tests pass pointers that the functions can use.
-        let code = unsafe { $crate::common::ACL.$function($($argument),*) }.unwrap();
+        let code = unsafe { $crate::common::ACL.$function($($argument),*) }.expect("the simulator has every function");
         assert_eq!(code, ascendcl_sys::ACL_SUCCESS, "{}", stringify!($function));
     }};
 }
@@ -39,7 +39,7 @@ macro_rules! acl {
 macro_rules! atb {
     ($function:ident($($argument:expr),* $(,)?)) => {
         // SAFETY: The tests pass pointers that the functions can use, or handles, which are only looked up.
-        unsafe { (atb_sim::functions().$function.unwrap())($($argument),*) }
+        unsafe { (atb_sim::functions().$function.expect("no member of the table is null"))($($argument),*) }
     };
 }
 
@@ -56,7 +56,7 @@ macro_rules! fails {
     ($status:ident, $text:expr, $function:ident($($argument:tt)*)) => {{
         let status = atb!($function($($argument)*));
         let message = $crate::common::message();
-        assert_eq!(status, atb_sys::$status, "{}, expected {}: {message}", status, stringify!($status));
+        assert_eq!(status, $status, "{}, expected {}: {message}", status, stringify!($status));
         assert!(message.contains($text), "{:?} is not in {message:?}", $text);
     }};
 }
@@ -68,7 +68,13 @@ pub fn message() -> String {
     let mut text = vec![0u8; 4096];
     let mut length = 0;
     // SAFETY: The text has room for that many bytes.
-    unsafe { (atb_sim::functions().message.unwrap())(text.as_mut_ptr().cast(), text.len(), &mut length) };
+    unsafe {
+        (atb_sim::functions().message.expect("no member of the table is null"))(
+            text.as_mut_ptr().cast(),
+            text.len(),
+            &mut length,
+        )
+    };
     text.truncate(length.min(4095));
     String::from_utf8(text).unwrap()
 }
