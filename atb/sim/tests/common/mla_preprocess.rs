@@ -3,7 +3,9 @@
 use ascendcl_sys::*;
 use atb_sys::*;
 
-use super::{nd, none, nz};
+use std::ptr;
+
+use super::{Fixture, message, nd, none, nz, tensor};
 
 pub const INPUT: usize = 0;
 pub const GAMMA0: usize = 1;
@@ -112,4 +114,39 @@ pub fn param(cache_mode: u8, quant_mode: u16) -> atb_mla_preprocess_param {
     // SAFETY: The function has written it.
     let param = unsafe { param.assume_init() };
     atb_mla_preprocess_param { cacheMode: cache_mode, quantMode: quant_mode, ..param }
+}
+
+pub fn create(param: &atb_mla_preprocess_param) -> (atb_status, *mut atb_operation) {
+    let mut operation = ptr::null_mut();
+    (atb!(createMlaPreprocess(param, &mut operation)), operation)
+}
+
+/// What `InferShape` and `Setup` answer, the former without looking at the outputs.
+pub fn check(fixture: &Fixture, call: &Call) -> (atb_status, atb_status, String) {
+    let Call { param, inputs, outputs } = call;
+    let (status, operation) = create(param);
+    assert_eq!(status, ATB_NO_ERROR, "{}", message());
+    let mut inferred = [none(); 4];
+    let infer = atb!(inferShape(operation, inputs.as_ptr(), inputs.len(), inferred.as_mut_ptr(), 4, &mut 0));
+    let message_of_infer = message();
+    let without_memory = |desc: &atb_tensor_desc| tensor(*desc, ptr::null_mut());
+    let (inputs, outputs): (Vec<_>, Vec<_>) =
+        (inputs.iter().map(without_memory).collect(), outputs.iter().map(without_memory).collect());
+    let set_up = atb!(setup(
+        operation,
+        inputs.as_ptr(),
+        inputs.len(),
+        outputs.as_ptr(),
+        outputs.len(),
+        &mut 0,
+        fixture.context
+    ));
+    let text = format!("InferShape: {message_of_infer}; Setup: {}", message());
+    ok!(destroyOperation(operation));
+    (infer, set_up, text)
+}
+
+/// A call in these modes.
+pub fn mode(cache_mode: u8, quant_mode: u16, float: aclDataType) -> Case {
+    Case { cache_mode, quant_mode, float, ..Case::default() }
 }

@@ -223,3 +223,19 @@ impl Operator for MlaPreprocess {
         compute::compute(&call, inputs, outputs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_a2_or_a3;
+
+    #[test]
+    fn machines_by_their_names() {
+        for soc in ["Ascend910B3", "Ascend910B4-1", "Ascend910_9391"] {
+            assert!(is_a2_or_a3(soc), "{soc}");
+        }
+        // `Ascend910B` alone is a name of the generation before.
+        for soc in ["Ascend910B", "Ascend910A", "Ascend310P3", ""] {
+            assert!(!is_a2_or_a3(soc), "{soc}");
+        }
+    }
+}
