@@ -48,7 +48,10 @@ fn shims(home: &Path, out: &Path) -> (Vec<String>, Vec<String>) {
                         let what =
                             format!("the shim over {} could not be compiled", installation.home.display());
                         warn(&format!("{what}:\n{message}"));
-                        reasons.push(format!("{what}: {}", message.lines().next().unwrap_or_default()));
+                        let says_why = |line: &&str| line.contains("error");
+                        let line =
+                            message.lines().find(says_why).or(message.lines().next()).unwrap_or_default();
+                        reasons.push(format!("{what}: {line}"));
                     }
                 }
             }

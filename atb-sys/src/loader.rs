@@ -200,8 +200,8 @@ fn reason(error: &libloading::Error, path: &Path) -> String {
     if text.contains("_ZN3atb5Utils13GetAtbVersion") {
         return format!("{text} (the C++ ABI of the installed libatb.so is another than the shim's)");
     }
-    if text.starts_with("libatb.so:") {
-        return format!("{text} (`source` ATB's set_env.sh)");
+    if text.starts_with("lib") && text.contains("cannot open shared object file") {
+        return format!("{text} (`source` the toolkit's and ATB's set_env.sh)");
     }
     text.to_owned()
 }

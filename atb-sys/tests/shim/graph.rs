@@ -112,12 +112,7 @@ fn a_reshape_that_fails_leaves_the_shape_and_fails_the_call() {
             (merge as unsafe extern "C" fn(_, _, _) -> _, "a reshape function failed with status 77"),
             (too_many, "a reshape function answered 9 dimensions"),
         ] {
-            let failing = atb_reshape { function: Some(function), data: (&raw mut calls).cast() };
-            let mut node = node(atb.operation(), &[0, 1], &[2]);
-            let reshapes = [failing; 2];
-            node.inTensorReshapes = reshapes.as_ptr();
-            let mut operation = null_mut();
-            assert_eq!(call!(atb, createGraph, &graph(&[node]), &mut operation), 0);
+            let operation = reshaped(atb, function, (&raw mut calls).cast());
             let (status, shape) = infer(atb, operation, &[&[8], &[9]]);
             assert_eq!((status, shape), (ATB_ERROR_GRAPH_NODE_RESHAPE_FUNC_FAIL, vec![]));
             assert_eq!(atb.message(), expected);
@@ -129,6 +124,41 @@ fn a_reshape_that_fails_leaves_the_shape_and_fails_the_call() {
             atb.destroy(plain);
             atb.destroy(operation);
         }
+        assert_eq!(atb.alive(), 0);
+    }
+}
+
+/// A graph whose reshape functions are `function`, of one node.
+fn reshaped(
+    atb: &Atb,
+    function: unsafe extern "C" fn(*mut c_void, *const atb_dims, *mut atb_dims) -> atb_status,
+    data: *mut c_void,
+) -> *mut atb_operation {
+    let reshapes = [atb_reshape { function: Some(function), data }; 2];
+    let mut node = node(atb.operation(), &[0, 1], &[2]);
+    node.inTensorReshapes = reshapes.as_ptr();
+    let mut operation = null_mut();
+    assert_eq!(call!(atb, createGraph, &graph(&[node]), &mut operation), 0);
+    operation
+}
+
+/// Calls another graph, in which a function fails, and goes on as if it had not.
+unsafe extern "C" fn forgiving(data: *mut c_void, _: *const atb_dims, _: *mut atb_dims) -> atb_status {
+    // SAFETY: The data is that of the test.
+    let (atb, inner) = unsafe { &*data.cast::<(&Atb, *mut atb_operation)>() };
+    assert_eq!(infer(atb, *inner, &[&[1], &[1]]).0, ATB_ERROR_GRAPH_NODE_RESHAPE_FUNC_FAIL);
+    ATB_NO_ERROR
+}
+
+#[test]
+fn a_failure_within_a_callers_function_is_the_callers_to_judge() {
+    for atb in all() {
+        let inner = reshaped(atb, too_many, null_mut());
+        let mut data = (atb, inner);
+        let outer = reshaped(atb, forgiving, (&raw mut data).cast());
+        assert_eq!(infer(atb, outer, &[&[8], &[9]]), (0, vec![8]), "{}", atb.message());
+        atb.destroy(outer);
+        atb.destroy(inner);
         assert_eq!(atb.alive(), 0);
     }
 }

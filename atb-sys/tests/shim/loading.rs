@@ -88,6 +88,14 @@ fn files_that_are_no_shim_are_said_to_be_none() {
         format!("it has version 7 of the interface, and this program needs version {ATB_SHIM_VERSION}");
     assert_eq!(reason(&liar), expected);
 
+    // What it needs is not where the system's loader looks.
+    let gone = table(path, "libgone.so", "(void)version; return NULL;", &[]);
+    let needs = ["-Wl,--no-as-needed".to_owned(), format!("-L{}", path.display()), "-lgone".to_owned()];
+    let lost = table(path, "lost.so", "(void)version; return NULL;", &needs);
+    fs::remove_file(gone).unwrap();
+    let expected = "cannot open shared object file: No such file or directory (`source` the toolkit's and ATB's set_env.sh)";
+    assert_eq!(reason(&lost), format!("libgone.so: {expected}"));
+
     // All that a directory might have is listed, and what to do.
     let empty = tempfile::tempdir().unwrap();
     let error = Shim::open_at(empty.path()).unwrap_err();
