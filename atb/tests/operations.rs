@@ -180,7 +180,8 @@ fn rope_q_concat() {
     let inputs: [(&[f32], &[usize]); 4] =
         [(&q, &[1, 64]), (&[0.0; 64], &[1, 64]), (&[1.0; 64], &[1, 64]), (&[7.0; 512], &[1, 1, 512])];
     let result = run(&mut rig, RopeQConcat, &inputs, &[&[1, 1, 576]]);
-    assert_eq!(result, [[&[7.0; 512][..], &[-2.0; 32], &[1.0; 32]].concat()]);
+    // The rotated part is the first.
+    assert_eq!(result, [[&[-2.0; 32][..], &[1.0; 32], &[7.0; 512]].concat()]);
 }
 
 #[test]
