@@ -67,6 +67,9 @@ pub enum Error {
     /// The device, its memory or a stream.
     #[error(transparent)]
     Device(#[from] ascendcl::Error),
+    /// The kernel was not built for the device.
+    #[error(transparent)]
+    NoKernel(#[from] mlapo_kernel::NoBinary),
     /// A checkpoint that cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] crate::checkpoint::CheckpointError),

@@ -1,5 +1,6 @@
 //! The fused kernel: one launch on the AI cores.
 
+mod binary;
 mod raw;
 
 use ascendcl::{DeviceAttribute, DeviceBuffer, Kernel, Module, Stream, Workspace};
@@ -110,7 +111,7 @@ impl KernelBackend {
         let device = stream.device();
         let cube_cores = device.attribute(DeviceAttribute::CubeCores)?;
         let kernel =
-            Module::from_bytes(device, mlapo_kernel::SIMULATOR_OBJECT)?.kernel(mlapo_kernel::KERNEL)?;
+            Module::from_bytes(device, binary::object(device)?)?.kernel(mlapo_kernel::KERNEL)?;
         let quant = [&weights.down, &weights.up].map(|projection| match projection.input {
             ActivationQuant::PerTensor { scale, offset, .. } => (to_f32(scale, config.dtype), offset),
             ActivationQuant::PerToken => (1.0, 0),

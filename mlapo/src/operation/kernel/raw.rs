@@ -1,6 +1,6 @@
 //! The launch of the kernel.
 
-use ascendcl::{DeviceSlice, Element, KernelArg, KernelArgs, Stream};
+use ascendcl::{DeviceSlice, Element, KernelArg, KernelArgs, LaunchConfig, ScheduleMode, Stream};
 use mlapo_kernel::Tiling;
 
 use super::{KernelBackend, not_for_the_kernel, shape};
@@ -72,9 +72,11 @@ impl KernelBackend {
             _ => arguments.address(0),
         };
         let arguments = arguments.write(workspace).value(TilingArg(tiling));
+        // Cores wait for each other: a launch on another stream must not get between them.
+        let together = LaunchConfig::new().schedule(ScheduleMode::Batch);
         // SAFETY: the arguments are the kernel's, in its order. Every tensor has the shape of the configuration, which
         // was checked, and the tiling is of the same shape, so the kernel stays within them; slots are within the cache.
-        unsafe { self.kernel.launch(stream, tiling.blocks, arguments) }?;
+        unsafe { self.kernel.launch_with(stream, tiling.blocks, arguments, &together) }?;
         Ok(())
     }
 }
