@@ -5,6 +5,8 @@ pub(crate) mod concat;
 pub(crate) mod elewise;
 pub(crate) mod gather;
 pub(crate) mod linear;
+pub(crate) mod multi_latent_attention;
+pub(crate) mod paged_attention;
 pub(crate) mod reshape_and_cache;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
@@ -18,5 +20,6 @@ pub(crate) mod transpose;
 #[cfg(test)]
 mod harness;
 pub(crate) mod mla_preprocess;
+mod pages;
 mod shape;
 mod table;
