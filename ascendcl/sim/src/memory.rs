@@ -1,10 +1,13 @@
 //! The memory of a device: which ranges are allocated, and which ranges a task may touch.
 
-use std::collections::{BTreeMap, VecDeque};
+mod ranges;
+
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use ranges::Ranges;
 
 use crate::error::{Result, failure, misuse};
 use crate::mapping::{DeviceMapping, SharedFile};
@@ -91,9 +94,6 @@ enum Found {
     },
 }
 
-/// As many freed ranges as are remembered to tell "freed" from "never allocated".
-const REMEMBERED: usize = 1024;
-
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// A number that was not used before, for an allocation or a mapping.
@@ -103,17 +103,6 @@ pub(crate) fn next_id() -> u64 {
 
 /// There are so many times more virtual addresses than there is memory.
 const VIRTUAL_SPACE: usize = 8;
-
-#[derive(Debug, Default)]
-struct Ranges {
-    /// Allocations by offset.
-    live: BTreeMap<usize, Allocation>,
-    /// Free ranges: length by offset, never adjacent.
-    free: BTreeMap<usize, usize>,
-    freed: VecDeque<Allocation>,
-    used: usize,
-    peak: usize,
-}
 
 /// The memory of one device, of the size of the real one, taken from the host only where it is written.
 ///
@@ -267,10 +256,7 @@ impl DeviceMemory {
         }
         ranges.used -= allocation.taken;
         ranges.give_back(offset, allocation.taken);
-        if ranges.freed.len() == REMEMBERED {
-            ranges.freed.pop_front();
-        }
-        ranges.freed.push_back(allocation);
+        ranges.remember(allocation);
         Ok(())
     }
 
@@ -405,66 +391,6 @@ impl DeviceMemory {
     pub(crate) fn usage(&self) -> (usize, usize) {
         let ranges = self.ranges.lock();
         (ranges.used, ranges.peak)
-    }
-}
-
-impl Ranges {
-    /// Takes the first free range that holds `length` bytes from a multiple of `alignment` on.
-    fn take(&mut self, length: usize, alignment: usize) -> Option<usize> {
-        let (start, available, offset) = self.free.iter().find_map(|(&start, &available)| {
-            let offset = start.next_multiple_of(alignment);
-            (offset + length <= start + available).then_some((start, available, offset))
-        })?;
-        self.free.remove(&start);
-        if offset > start {
-            self.free.insert(start, offset - start);
-        }
-        let (end, limit) = (offset + length, start + available);
-        if limit > end {
-            self.free.insert(end, limit - end);
-        }
-        Some(offset)
-    }
-
-    fn give_back(&mut self, mut offset: usize, mut length: usize) {
-        if let Some((&before, &size)) = self.free.range(..offset).next_back()
-            && before + size == offset
-        {
-            self.free.remove(&before);
-            offset = before;
-            length += size;
-        }
-        if let Some(size) = self.free.remove(&(offset + length)) {
-            length += size;
-        }
-        self.free.insert(offset, length);
-    }
-
-    /// The live allocation that has this offset, the pages' unused rest included.
-    fn around(&self, offset: usize) -> Option<&Allocation> {
-        let (_, allocation) = self.live.range(..=offset).next_back()?;
-        (offset < allocation.offset + allocation.taken).then_some(allocation)
-    }
-
-    /// Why nothing can be done at an offset where no allocation starts, or where none is.
-    fn explain(&self, offset: usize, address: usize) -> crate::error::Error {
-        if let Some(allocation) = self.around(offset) {
-            let inside = offset - allocation.offset;
-            return misuse!(
-                ACL_ERROR_RT_PARAM_INVALID,
-                "{address:#x} is {inside} bytes inside an allocation, not its start"
-            );
-        }
-        let freed = self.freed.iter().rev().find(|f| (f.offset..f.offset + f.taken).contains(&offset));
-        match freed {
-            Some(freed) => misuse!(
-                ACL_ERROR_RT_PARAM_INVALID,
-                "{address:#x} was freed ({} bytes inside an allocation of {})",
-                offset - freed.offset,
-                freed.size
-            ),
-            None => misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} was never allocated"),
-        }
     }
 }
 

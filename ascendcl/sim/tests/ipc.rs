@@ -1,147 +1,28 @@
-//! Memory, notifies and events that two processes share. The other process is this program again, as `the_other_process`.
+//! Memory that two processes share.
 #![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
 #[macro_use]
 mod common;
+mod other_process;
+mod physical;
 
-use std::ffi::{CStr, CString, c_char, c_void};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, io, ptr, thread};
+use std::ffi::{c_char, c_void};
+use std::ptr;
 
 use ascendcl_sim::Resource;
 use ascendcl_sys::*;
 use common::*;
-
-/// Says to the other process what to do.
-const ROLE: &str = "ASCENDCL_SIM_TEST_ROLE";
-/// Says to the other process which device the test has.
-const DEVICE: &str = "ASCENDCL_SIM_TEST_DEVICE";
-/// What the other process says starts with it; the rest is of the test framework.
-const MARK: &str = "##";
-
-/// The other process, seen from the test.
-struct Other {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Other {
-    fn start(role: &str, device: &TestDevice) -> Self {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "the_other_process", "--nocapture", "--test-threads=1"])
-            .env(ROLE, role)
-            .env(DEVICE, device.0.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, to, from }
-    }
-
-    fn id(&self) -> i32 {
-        self.child.id().cast_signed()
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.to, "{line}").unwrap();
-    }
-
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(self.from.read_line(&mut line).unwrap() > 0, "the other process ended");
-            // The framework may have begun the line.
-            if let Some((_, said)) = line.trim_end().split_once(MARK) {
-                return said.to_owned();
-            }
-        }
-    }
-
-    fn expect(&mut self, said: &str) {
-        assert_eq!(self.hear(), said);
-    }
-
-    /// Waits for the good end.
-    fn end(mut self) {
-        drop(self.to);
-        assert!(self.child.wait().unwrap().success());
-    }
-
-    /// Ends it at once.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// The test, seen from the other process.
-fn say(line: &str) {
-    println!("{MARK}{line}");
-    io::stdout().flush().unwrap();
-}
-
-/// The device of the test, made current.
-fn same_device() -> TestDevice {
-    let device = TestDevice(env::var(DEVICE).unwrap().parse().unwrap());
-    ok!(aclrtSetDevice(device.0));
-    device
-}
-
-fn hear() -> String {
-    let mut line = String::new();
-    assert!(io::stdin().read_line(&mut line).unwrap() > 0, "the test ended");
-    line.trim_end().to_owned()
-}
+use other_process::*;
+use physical::*;
 
 #[test]
 fn the_other_process() {
-    let Ok(role) = env::var(ROLE) else { return };
-    match role.as_str() {
-        "borrows memory" => borrows_memory(),
-        "borrows memory of another device" => borrows_memory_of_another_device(),
-        "lends memory" => lends_memory(),
-        "borrows physical memory" => borrows_physical_memory(),
-        "lends physical memory" => lends_physical_memory(),
-        "records a notify" => records_a_notify(),
-        "answers notifies" => answers_notifies(),
-        "waits for an event" => waits_for_an_event(),
-        "never records" => never_records(),
-        other => panic!("no role {other}"),
-    }
-}
-
-const KEY: usize = 65;
-const WITH_LIST: u64 = 0;
-const WITHOUT_LIST: u64 = 1;
-
-fn text(key: &[c_char]) -> String {
-    // SAFETY: The key is a C string.
-    unsafe { CStr::from_ptr(key.as_ptr()) }.to_str().unwrap().to_owned()
-}
-
-fn export(memory: *mut c_void, size: usize, flags: u64) -> String {
-    let mut key = [c_char::MAX; KEY];
-    ok!(aclrtIpcMemGetExportKey(memory, size, key.as_mut_ptr(), KEY, flags));
-    text(&key)
-}
-
-fn c(text: &str) -> CString {
-    CString::new(text).unwrap()
-}
-
-fn import(key: &str, flags: u64) -> Result<*mut c_void, aclError> {
-    let mut memory = ptr::null_mut();
-    let code = code!(aclrtIpcMemImportByKey(&mut memory, c(key).as_ptr(), flags));
-    if code == ACL_SUCCESS { Ok(memory) } else { Err(code) }
-}
-
-fn close(key: &str) -> aclError {
-    code!(aclrtIpcMemClose(c(key).as_ptr()))
+    other_process::play(&[
+        ("borrows memory", borrows_memory),
+        ("lends memory", lends_memory),
+        ("borrows physical memory", borrows_physical_memory),
+        ("lends physical memory", lends_physical_memory),
+    ]);
 }
 
 fn allow(key: &str, mut process: i32) {
@@ -327,71 +208,6 @@ fn memory_that_is_taken_back_is_lost() {
     assert!(device.report().leaks.is_empty(), "{}", device.report());
 }
 
-/// Imports memory of the device of the test on another device.
-fn borrows_memory_of_another_device() {
-    let home = same_device().0;
-    ok!(aclrtSetDevice((home + 1) % 64));
-    let key = hear();
-    let memory = import(&key, 0).unwrap();
-    let here = malloc(4);
-    let copy = |kind| code!(aclrtMemcpy(here, 4, memory, 4, kind));
-    assert_eq!(copy(ACL_MEMCPY_DEVICE_TO_DEVICE), ACL_ERROR_RT_PARAM_INVALID);
-    assert!(message().contains("peer access"));
-    assert_eq!(close(&key), ACL_SUCCESS);
-    let memory = import(&key, u64::from(ACL_RT_IPC_MEM_IMPORT_FLAG_ENABLE_PEER_ACCESS)).unwrap();
-    ok!(aclrtMemcpy(here, 4, memory, 4, ACL_MEMCPY_INTER_DEVICE_TO_DEVICE));
-    assert_eq!(download(here, 4), [1, 2, 3, 4]);
-    // Documented as not supported.
-    let local = [0u8; 4];
-    let from = local.as_ptr().cast();
-    fails!(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtMemcpy(memory, 4, from, 4, ACL_MEMCPY_HOST_TO_DEVICE));
-    fails!(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtMemcpy(memory, 4, here, 4, ACL_MEMCPY_DEFAULT));
-    assert_eq!(close(&key), ACL_SUCCESS);
-
-    let key = c(&hear());
-    let (stream, mut notify) = (stream(), aclrtNotify::null());
-    ok!(aclrtNotifyImportByKey(&mut notify, key.as_ptr(), 0));
-    ok!(aclrtDeviceDisablePeerAccess(home));
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtRecordNotify(notify, stream));
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtWaitAndResetNotify(notify, stream, 0));
-    ok!(aclrtDestroyNotify(notify));
-    let flag = u64::from(ACL_RT_NOTIFY_IMPORT_FLAG_ENABLE_PEER_ACCESS);
-    ok!(aclrtNotifyImportByKey(&mut notify, key.as_ptr(), flag));
-    ok!(aclrtRecordNotify(notify, stream));
-    ok!(aclrtSynchronizeStream(stream));
-    say("done");
-}
-
-#[test]
-fn things_of_another_device_need_peer_access() {
-    let device = TestDevice::take();
-    let memory = malloc(4);
-    upload(memory, &[1, 2, 3, 4]);
-    let mut other = Other::start("borrows memory of another device", &device);
-    other.say(&export(memory, 4, WITHOUT_LIST));
-    let (stream, notify) = (stream(), notify());
-    other.say(&export_notify(notify, u64::from(ACL_RT_NOTIFY_EXPORT_FLAG_DISABLE_PID_VALIDATION)));
-    ok!(aclrtWaitAndResetNotify(notify, stream, 10));
-    ok!(aclrtSynchronizeStream(stream));
-    other.expect("done");
-    other.end();
-}
-
-const HUGE: usize = 2 << 20;
-
-fn physical(device: i32) -> aclrtDrvMemHandle {
-    let properties = aclrtPhysicalMemProp {
-        handleType: ACL_MEM_HANDLE_TYPE_NONE,
-        allocationType: ACL_MEM_ALLOCATION_TYPE_PINNED,
-        memAttr: ACL_HBM_MEM_HUGE,
-        location: aclrtMemLocation { id: device.cast_unsigned(), type_: ACL_MEM_LOCATION_TYPE_DEVICE },
-        reserve: 0,
-    };
-    let mut handle = aclrtDrvMemHandle::null();
-    ok!(aclrtMallocPhysical(&mut handle, HUGE, &properties, 0));
-    handle
-}
-
 fn mapped(handle: aclrtDrvMemHandle) -> *mut c_void {
     let mut address = ptr::null_mut();
     ok!(aclrtReserveMemAddress(&mut address, HUGE, 0, ptr::null_mut(), 0));
@@ -428,7 +244,7 @@ fn borrows_physical_memory() {
     let mut address = ptr::null_mut();
     ok!(aclrtReserveMemAddress(&mut address, 2 * HUGE, 0, ptr::null_mut(), 0));
     ok!(aclrtMapMem(address, HUGE, 0, handle, 0));
-    let own = physical(device.0);
+    let own = physical(device.0, HUGE);
     let second = address.wrapping_byte_add(HUGE);
     fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtMapMem(second, HUGE, 0, own, 0));
     assert_eq!(download(address, 3), [1, 2, 3]);
@@ -451,7 +267,7 @@ fn borrows_physical_memory() {
 #[test]
 fn another_process_maps_the_same_physical_memory() {
     let device = TestDevice::take();
-    let handle = physical(device.0);
+    let handle = physical(device.0, HUGE);
     let address = mapped(handle);
     upload(address, &[1, 2, 3]);
     let mut shareable = 0;
@@ -492,7 +308,7 @@ fn another_process_maps_the_same_physical_memory() {
 /// Shares physical memory in each way, until it is killed.
 fn lends_physical_memory() {
     let device = same_device();
-    let handle = physical(device.0);
+    let handle = physical(device.0, HUGE);
     upload(mapped(handle), &[1, 2, 3]);
     let mut shareable = [0u64; 2];
     let to = shareable.as_mut_ptr().cast::<c_void>();
@@ -526,308 +342,4 @@ fn physical_memory_outlives_the_process_that_shares_it() {
     let kind = ACL_MEM_SHARE_HANDLE_TYPE_DEFAULT;
     fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtMemImportFromShareableHandleV2(from, kind, 0, &mut handle));
     assert!(device.report().leaks.is_empty(), "{}", device.report());
-}
-
-fn notify() -> aclrtNotify {
-    let mut notify = aclrtNotify::null();
-    ok!(aclrtCreateNotify(&mut notify, 0));
-    notify
-}
-
-fn export_notify(notify: aclrtNotify, flags: u64) -> String {
-    let mut key = [c_char::MAX; KEY];
-    ok!(aclrtNotifyGetExportKey(notify, key.as_mut_ptr(), KEY, flags));
-    text(&key)
-}
-
-fn import_notify(key: &str) -> Result<aclrtNotify, aclError> {
-    let mut notify = aclrtNotify::null();
-    let code = code!(aclrtNotifyImportByKey(&mut notify, c(key).as_ptr(), 0));
-    if code == ACL_SUCCESS { Ok(notify) } else { Err(code) }
-}
-
-/// Records a notify when the test says so.
-fn records_a_notify() {
-    let device = same_device();
-    let stream = stream();
-    let key = hear();
-    say(&format!("{:?}", import_notify(&key).err()));
-    hear();
-    let notify = import_notify(&key).unwrap();
-    let mut again = [0; KEY];
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtNotifyGetExportKey(notify, again.as_mut_ptr(), KEY, 0));
-    let mut process = 1;
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtNotifySetImportPid(notify, &mut process, 1));
-    say("ready");
-    hear();
-    ok!(aclrtRecordNotify(notify, stream));
-    ok!(aclrtSynchronizeStream(stream));
-    say("recorded");
-    assert!(device.report().leaks.iter().any(|leak| matches!(leak.resource, Resource::Notify(_))));
-    ok!(aclrtDestroyNotify(notify));
-}
-
-#[test]
-fn a_notify_of_another_process_ends_a_wait() {
-    let device = TestDevice::take();
-    let (stream, notify) = (stream(), notify());
-    let memory = malloc(1);
-    let mut process = 1;
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtNotifySetImportPid(notify, &mut process, 1));
-    let mut key = [0; KEY];
-    fails!(ACL_ERROR_INVALID_PARAM, aclrtNotifyGetExportKey(notify, key.as_mut_ptr(), 64, 0));
-    fails!(ACL_ERROR_INVALID_PARAM, aclrtNotifyGetExportKey(notify, key.as_mut_ptr(), KEY, 1));
-    // One wait began before the notify was shared.
-    ok!(aclrtWaitAndResetNotify(notify, stream, 0));
-    thread::sleep(Duration::from_millis(10));
-    let key = export_notify(notify, 0);
-    assert_eq!(export_notify(notify, 0), key);
-    ok!(aclrtMemsetAsync(memory, 1, 5, 1, stream));
-
-    let mut other = Other::start("records a notify", &device);
-    other.say(&key);
-    other.expect(&format!("Some({ACL_ERROR_RT_NO_PERMISSION})"));
-    let mut process = other.id();
-    ok!(aclrtNotifySetImportPid(notify, &mut process, 1));
-    other.say("again");
-    other.expect("ready");
-    fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 30));
-    assert_eq!(download(memory, 1), [0]);
-    other.say("record");
-    other.expect("recorded");
-    let recorded = Instant::now();
-    ok!(aclrtSynchronizeStream(stream));
-    assert!(recorded.elapsed() < Duration::from_secs(1), "{:?}", recorded.elapsed());
-    assert_eq!(download(memory, 1), [5]);
-    other.end();
-
-    // It is down again, and a wait for it can be thrown away or be over in time.
-    ok!(aclrtWaitAndResetNotify(notify, stream, 1));
-    fails!(ACL_ERROR_RT_TASK_TIMEOUT, aclrtSynchronizeStream(stream));
-    ok!(aclrtWaitAndResetNotify(notify, stream, 0));
-    thread::sleep(Duration::from_millis(10));
-    ok!(aclrtStreamAbort(stream));
-    // It still works within the process, and is shared no more once it is destroyed.
-    ok!(aclrtRecordNotify(notify, stream));
-    ok!(aclrtWaitAndResetNotify(notify, stream, 5));
-    ok!(aclrtSynchronizeStream(stream));
-    ok!(aclrtDestroyNotify(notify));
-    assert_eq!(import_notify(&key), Err(ACL_ERROR_RT_PARAM_INVALID));
-    ok!(aclrtDestroyStream(stream));
-    ok!(aclrtFree(memory));
-    assert!(device.report().leaks.is_empty(), "{}", device.report());
-}
-
-const ROUNDS: u8 = 50;
-
-/// Adds one to shared memory, each time that the test has done so.
-fn answers_notifies() {
-    let _device = same_device();
-    let stream = stream();
-    let (memory, there, back) = (hear(), hear(), hear());
-    let memory = import(&memory, 0).unwrap();
-    let (there, back) = (import_notify(&there).unwrap(), import_notify(&back).unwrap());
-    for round in 0..ROUNDS {
-        ok!(aclrtWaitAndResetNotify(there, stream, 10));
-        ok!(aclrtSynchronizeStream(stream));
-        assert_eq!(download(memory, 1), [2 * round + 1]);
-        ok!(aclrtMemsetAsync(memory, 1, i32::from(2 * round + 2), 1, stream));
-        ok!(aclrtRecordNotify(back, stream));
-    }
-    ok!(aclrtSynchronizeStream(stream));
-    say("done");
-}
-
-#[test]
-fn two_processes_take_turns() {
-    let device = TestDevice::take();
-    let stream = stream();
-    let memory = malloc(1);
-    let (there, back) = (notify(), notify());
-    let flag = u64::from(ACL_RT_NOTIFY_EXPORT_FLAG_DISABLE_PID_VALIDATION);
-    let mut other = Other::start("answers notifies", &device);
-    other.say(&export(memory, 1, WITHOUT_LIST));
-    other.say(&export_notify(there, flag));
-    other.say(&export_notify(back, flag));
-    for round in 0..ROUNDS {
-        ok!(aclrtMemsetAsync(memory, 1, i32::from(2 * round + 1), 1, stream));
-        ok!(aclrtRecordNotify(there, stream));
-        ok!(aclrtWaitAndResetNotify(back, stream, 10));
-        ok!(aclrtSynchronizeStream(stream));
-        assert_eq!(download(memory, 1), [2 * round + 2]);
-    }
-    other.expect("done");
-    other.end();
-}
-
-fn event_text(handle: &aclrtIpcEventHandle) -> String {
-    handle.reserved.map(|byte| byte as u8).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn event_handle(text: &str) -> aclrtIpcEventHandle {
-    let mut reserved = [0; 64];
-    for (index, to) in reserved.iter_mut().enumerate() {
-        *to = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).unwrap() as c_char;
-    }
-    aclrtIpcEventHandle { reserved }
-}
-
-fn export_event(event: aclrtEvent) -> String {
-    let mut handle = aclrtIpcEventHandle { reserved: [0; 64] };
-    ok!(aclrtIpcGetEventHandle(event, &mut handle));
-    event_text(&handle)
-}
-
-fn open_event(text: &str) -> aclrtEvent {
-    let mut event = aclrtEvent::null();
-    ok!(aclrtIpcOpenEventHandle(event_handle(text), &mut event));
-    event
-}
-
-fn is_complete(event: aclrtEvent) -> bool {
-    let mut status = ACL_EVENT_RECORDED_STATUS_NOT_READY;
-    ok!(aclrtQueryEventStatus(event, &mut status));
-    status == ACL_EVENT_RECORDED_STATUS_COMPLETE
-}
-
-/// Waits for the record of the test, in a stream and on the host, and makes one of its own.
-fn waits_for_an_event() {
-    let device = same_device();
-    let (stream, event) = (stream(), open_event(&hear()));
-    let memory = malloc(1);
-    assert!(is_complete(event), "never recorded");
-    ok!(aclrtStreamWaitEvent(stream, event));
-    ok!(aclrtSynchronizeStream(stream));
-    say("opened");
-    hear();
-    assert!(!is_complete(event));
-    ok!(aclrtStreamWaitEvent(stream, event));
-    ok!(aclrtMemsetAsync(memory, 1, 1, 1, stream));
-    fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 30));
-    fails!(ACL_ERROR_RT_EVENT_SYNC_TIMEOUT, aclrtSynchronizeEventWithTimeout(event, 30));
-    say("waiting");
-    ok!(aclrtSynchronizeEvent(event));
-    ok!(aclrtSynchronizeStream(stream));
-    assert_eq!(download(memory, 1), [1]);
-    assert!(is_complete(event));
-    say("over");
-    // A record of this process, behind a gate.
-    let gate = Gate::close_on(stream);
-    ok!(aclrtRecordEvent(event, stream));
-    say("recorded");
-    hear();
-    gate.open();
-    ok!(aclrtSynchronizeStream(stream));
-    ok!(aclrtDestroyEvent(event));
-    say("done");
-    // One whose task is thrown away.
-    let event = open_event(&hear());
-    let gate = Gate::close_on(stream);
-    ok!(aclrtRecordEvent(event, stream));
-    say("recorded");
-    hear();
-    let opener = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(50));
-        gate.open();
-    });
-    ok!(aclrtStreamAbort(stream));
-    opener.join().unwrap();
-    ok!(aclrtDestroyEvent(event));
-    ok!(aclrtDestroyStream(stream));
-    ok!(aclrtFree(memory));
-    assert!(device.report().leaks.is_empty(), "{}", device.report());
-}
-
-#[test]
-fn an_event_orders_two_processes() {
-    let device = TestDevice::take();
-    let (stream, event) = (stream(), event_with(ACL_EVENT_IPC));
-    let handle = export_event(event);
-    assert_eq!(export_event(event), handle);
-    let mut other = Other::start("waits for an event", &device);
-    other.say(&handle);
-    other.expect("opened");
-    let gate = Gate::close_on(stream);
-    ok!(aclrtRecordEvent(event, stream));
-    assert!(!is_complete(event));
-    other.say("recorded");
-    other.expect("waiting");
-    gate.open();
-    other.expect("over");
-    other.expect("recorded");
-    assert!(!is_complete(event));
-    ok!(aclrtStreamWaitEventWithTimeout(stream, event, 30));
-    fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 30));
-    other.say("open");
-    ok!(aclrtSynchronizeStream(stream));
-    assert!(is_complete(event));
-    other.expect("done");
-
-    other.say(&handle);
-    other.expect("recorded");
-    ok!(aclrtStreamWaitEvent(stream, event));
-    other.say("abort");
-    fails!(ACL_ERROR_RT_STREAM_ABORT, aclrtSynchronizeStream(stream));
-    other.end();
-    ok!(aclrtDestroyEvent(event));
-    let mut event = aclrtEvent::null();
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcOpenEventHandle(event_handle(&handle), &mut event));
-    ok!(aclrtDestroyStream(stream));
-    assert!(device.report().leaks.is_empty(), "{}", device.report());
-}
-
-/// Queues the record of an event that it never makes.
-fn never_records() {
-    let _device = same_device();
-    let (stream, event) = (stream(), open_event(&hear()));
-    let _gate = Gate::close_on(stream);
-    ok!(aclrtRecordEvent(event, stream));
-    say("recorded");
-    hear();
-}
-
-#[test]
-fn a_process_that_dies_makes_no_record() {
-    let device = TestDevice::take();
-    let (stream, event) = (stream(), event_with(ACL_EVENT_IPC));
-    let mut other = Other::start("never records", &device);
-    other.say(&export_event(event));
-    other.expect("recorded");
-    ok!(aclrtStreamWaitEvent(stream, event));
-    other.kill();
-    fails!(ACL_ERROR_RT_IPC_ERROR, aclrtSynchronizeStream(stream));
-    fails!(ACL_ERROR_RT_IPC_ERROR, aclrtSynchronizeEvent(event));
-    // A later record counts.
-    ok!(aclrtRecordEvent(event, stream));
-    ok!(aclrtSynchronizeEvent(event));
-}
-
-#[test]
-fn events_for_processes_are_for_nothing_else() {
-    let _device = TestDevice::take();
-    let mut event = aclrtEvent::null();
-    let flags = ACL_EVENT_IPC | ACL_EVENT_SYNC;
-    fails!(ACL_ERROR_INVALID_PARAM, aclrtCreateEventExWithFlag(&mut event, flags));
-    fails!(ACL_ERROR_INVALID_PARAM, aclrtCreateEventWithFlag(&mut event, ACL_EVENT_IPC));
-    let (stream, plain, event) = (stream(), common::event(), event_with(ACL_EVENT_IPC));
-    let mut handle = aclrtIpcEventHandle { reserved: [0; 64] };
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcGetEventHandle(plain, &mut handle));
-    fails!(ACL_ERROR_INVALID_PARAM, aclrtIpcGetEventHandle(event, ptr::null_mut()));
-    ok!(aclrtRecordEvent(event, stream));
-    ok!(aclrtSynchronizeStream(stream));
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtResetEvent(event, stream));
-    let mut status = ACL_EVENT_STATUS_NOT_READY;
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtQueryEvent(event, &mut status));
-    let mut status = ACL_EVENT_WAIT_STATUS_NOT_READY;
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtQueryEventWaitStatus(event, &mut status));
-    let mut time = 0.0;
-    fails!(ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID, aclrtEventElapsedTime(&mut time, event, event));
-    let mut time = 0;
-    fails!(ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID, aclrtEventGetTimestamp(event, &mut time));
-    // Not part of a graph.
-    ok!(aclmdlRICaptureBegin(stream, ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL));
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtRecordEvent(event, stream));
-    fails!(ACL_ERROR_RT_PARAM_INVALID, aclrtStreamWaitEvent(stream, event));
-    let mut graph = aclmdlRI::null();
-    ok!(aclmdlRICaptureEnd(stream, &mut graph));
 }
