@@ -17,26 +17,48 @@ pub enum Backend {
     Auto,
     /// The fused kernel on the device's AI cores: one launch.
     Kernel,
+    /// ATB's MlaPreprocess: the vendor's fused operator, for the shapes and modes that it has.
+    Atb,
+    /// ATB's small operators, which the fused ones replace: the baseline.
+    Unfused(Launches),
     /// The host's processors, fast, in the device's order of rounding.
     Host,
     /// The plain reference, slow, in the order of rounding that is asked for.
     Reference(Order),
 }
 
+/// How the chain of small operators is launched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Launches {
+    /// As one graph of ATB's, whose operators share the memory between them.
+    #[default]
+    Graph,
+    /// One by one.
+    Single,
+}
+
 impl Backend {
     /// What [`Auto`](Self::Auto) stands for with a configuration; the others stand for themselves.
     pub fn resolve(self, config: &Config) -> Self {
         match self {
-            Self::Auto if crate::operation::kernel_takes(config) => Self::Kernel,
+            Self::Auto if Self::Kernel.check(config).is_ok() => Self::Kernel,
             Self::Auto => Self::Host,
             other => other,
         }
     }
 
-    /// The order in which it rounds.
+    /// Whether the backend takes a configuration at all.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first field that it does not take, and which backends do.
+    pub fn check(self, config: &Config) -> Result<(), Error> {
+        crate::operation::check(self, config)
+    }
+
+    /// The order in which it rounds; of the small operators, the one that is nearer to theirs.
     pub const fn order(self) -> Order {
         match self {
-            Self::Auto | Self::Kernel | Self::Host => Order::Kernel,
+            Self::Auto | Self::Kernel | Self::Atb | Self::Unfused(_) | Self::Host => Order::Kernel,
             Self::Reference(order) => order,
         }
     }
@@ -47,6 +69,9 @@ impl fmt::Display for Backend {
         f.write_str(match self {
             Self::Auto => "auto",
             Self::Kernel => "kernel",
+            Self::Atb => "atb",
+            Self::Unfused(Launches::Graph) => "unfused",
+            Self::Unfused(Launches::Single) => "unfused-single",
             Self::Host => "host",
             Self::Reference(Order::Kernel) => "reference",
             Self::Reference(Order::Golden) => "reference-golden",
@@ -61,12 +86,16 @@ impl FromStr for Backend {
         match word {
             "auto" => Ok(Self::Auto),
             "kernel" => Ok(Self::Kernel),
+            "atb" => Ok(Self::Atb),
+            "unfused" => Ok(Self::Unfused(Launches::Graph)),
+            "unfused-single" => Ok(Self::Unfused(Launches::Single)),
             "host" => Ok(Self::Host),
             "reference" => Ok(Self::Reference(Order::Kernel)),
             "reference-golden" => Ok(Self::Reference(Order::Golden)),
             other => Err(ConfigError {
                 field: "backend",
-                expected: "auto, kernel, host, reference or reference-golden".into(),
+                expected: "auto, kernel, atb, unfused, unfused-single, host, reference or reference-golden"
+                    .into(),
                 got: format!("`{other}`"),
             }
             .into()),

@@ -70,6 +70,9 @@ pub enum Error {
     /// The kernel was not built for the device.
     #[error(transparent)]
     NoKernel(#[from] mlapo_kernel::NoBinary),
+    /// ATB, the vendor's operator library.
+    #[error(transparent)]
+    Atb(#[from] atb::Error),
     /// A checkpoint that cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] crate::checkpoint::CheckpointError),

@@ -8,7 +8,8 @@
 //! * [`Weights`]: one layer's weights, random or [from a checkpoint](checkpoint).
 //! * [`Mlapo`]: the operation; [`Mlapo::forward`] queues a call on an [`ascendcl::Stream`].
 //! * [`PagedCache`] and [`SlotMapping`]: where the rows go.
-//! * [`Backend`]: which implementation computes: [`host`], fast, or [`mod@reference`], plain.
+//! * [`Backend`]: which implementation computes: our kernel, the vendor's operator, the small operators that both replace, [`host`], or
+//!   [`mod@reference`], plain.
 //! * [`fixture`]: golden vectors, and how a result is judged.
 //!
 //! The program `mlapo` does the same from the command line.
@@ -28,10 +29,11 @@ mod random;
 pub mod reference;
 mod sample;
 mod slots;
+pub mod traffic;
 mod values;
 mod weights;
 
-pub use backend::Backend;
+pub use backend::{Backend, Launches};
 pub use cache::PagedCache;
 pub use config::{CacheMode, Config, ConfigBuilder, Dtype, QuantMode};
 pub use error::{ConfigError, Error, TensorError};

@@ -2,20 +2,16 @@
 //! of host threads, through a graph.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use ascendcl::{Runtime, Stream};
+mod call;
+
 use ascendcl_sim::kernel::{Level, Options};
+use call::{Call, MODES, results, results_with, stream};
 use half::{bf16, f16};
 use mlapo::call::Values;
 use mlapo::fixture::{Fixture, Problem, compute_on_stream};
-use mlapo::{
-    Backend, CacheMode, Config, ConfigBuilder, Dtype, Input, Mlapo, Output, PagedCache, QuantMode,
-    SampleInputs, SlotMapping, Weights,
-};
+use mlapo::{Backend, CacheMode, Config, ConfigBuilder, Dtype, QuantMode, Weights};
 use parking_lot::{Mutex, MutexGuard};
 use proptest::prelude::*;
-
-const MODES: [CacheMode; 4] =
-    [CacheMode::Combined, CacheMode::Split, CacheMode::SplitNzInt8, CacheMode::SplitNz];
 
 /// How all launches of the process run, while a test holds it; the others run as usual or the same way.
 struct Configured(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
@@ -31,86 +27,6 @@ impl Drop for Configured {
     fn drop(&mut self) {
         ascendcl_sim::kernel::configure(Options::default());
     }
-}
-
-fn stream() -> Stream {
-    Runtime::with_backend(ascendcl::Backend::Sim).unwrap().device(0).unwrap().stream().unwrap()
-}
-
-/// Everything that a call takes, and where it writes.
-struct Call {
-    operation: Mlapo,
-    hidden: ascendcl::Tensor,
-    cos: ascendcl::Tensor,
-    sin: ascendcl::Tensor,
-    slots: SlotMapping,
-    cache: PagedCache,
-    output: Output,
-}
-
-impl Call {
-    fn new(stream: &Stream, config: &Config, backend: Backend, slots: &[i32], block_size: usize) -> Self {
-        Self::with_weights(stream, config, &Weights::random(config, 4), backend, slots, block_size)
-    }
-
-    fn with_weights(
-        stream: &Stream,
-        config: &Config,
-        weights: &Weights,
-        backend: Backend,
-        slots: &[i32],
-        block_size: usize,
-    ) -> Self {
-        let tokens = slots.len();
-        let sample = SampleInputs::random(config, tokens, 9);
-        let rows =
-            |values, width| Values::Half(values).upload(stream, config.dtype, &[tokens, width]).unwrap();
-        let operation = Mlapo::new(stream, config.clone(), weights, backend).unwrap();
-        let blocks = (slots.iter().copied().max().unwrap_or(0).max(0) as usize) / block_size + 2;
-        Self {
-            hidden: rows(sample.hidden, config.hidden_size),
-            cos: rows(sample.cos, config.qk_rope_head_dim),
-            sin: rows(sample.sin, config.qk_rope_head_dim),
-            slots: SlotMapping::new(stream, slots).unwrap(),
-            cache: PagedCache::new(stream, config, blocks, block_size).unwrap(),
-            output: operation.output(stream, tokens).unwrap(),
-            operation,
-        }
-    }
-
-    fn forward(&mut self, stream: &Stream) {
-        let Self { operation, hidden, cos, sin, slots, cache, output } = self;
-        operation.forward(stream, &Input { hidden, cos, sin, slot_mapping: slots }, cache, output).unwrap();
-    }
-
-    /// All that a call writes: the query, then the whole caches.
-    fn results(&self, stream: &Stream) -> Vec<Values> {
-        let tensors = [
-            Some(&self.output.q_out0),
-            self.output.q_out1.as_ref(),
-            Some(self.cache.kv_cache()),
-            self.cache.kv_cache_rope(),
-        ];
-        tensors.into_iter().flatten().map(|tensor| Values::download(stream, tensor).unwrap()).collect()
-    }
-}
-
-fn results(config: &Config, backend: Backend, slots: &[i32], block_size: usize) -> Vec<Values> {
-    results_with(config, &Weights::random(config, 4), backend, slots, block_size)
-}
-
-fn results_with(
-    config: &Config,
-    weights: &Weights,
-    backend: Backend,
-    slots: &[i32],
-    block_size: usize,
-) -> Vec<Values> {
-    let stream = stream();
-    let mut call = Call::with_weights(&stream, config, weights, backend, slots, block_size);
-    assert_eq!(call.operation.backend(), backend);
-    call.forward(&stream);
-    call.results(&stream)
 }
 
 /// The kernel against the reference: int8 values differ by one at most, others by rounding, or by what an int8 value

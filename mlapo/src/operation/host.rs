@@ -96,13 +96,11 @@ impl Staging {
 impl HostBackend {
     pub(super) fn new(config: &Config, weights: &Weights, backend: Backend) -> Result<Self, Error> {
         let compute = match backend {
-            Backend::Auto | Backend::Kernel | Backend::Host => {
-                Compute::Fast(Box::new(HostKernel::new(config, weights)?))
-            }
             Backend::Reference(order) => {
                 weights.check(config)?;
                 Compute::Reference { config: config.clone(), weights: Box::new(weights.clone()), order }
             }
+            _ => Compute::Fast(Box::new(HostKernel::new(config, weights)?)),
         };
         Ok(Self { compute: Arc::new(Mutex::new(compute)), staging: None })
     }

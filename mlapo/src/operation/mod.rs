@@ -1,7 +1,9 @@
 //! The operation as a user calls it: tensors on a device, work on a stream.
 
+mod atb;
 mod host;
 mod kernel;
+mod unfused;
 
 use ascendcl::{DataType, Format, Stream, Tensor, TensorDesc};
 
@@ -12,8 +14,11 @@ use crate::error::{Error, TensorError};
 use crate::reference::check_slots;
 use crate::slots::SlotMapping;
 use crate::weights::Weights;
+use atb::AtbBackend;
 use host::HostBackend;
 use kernel::KernelBackend;
+use unfused::UnfusedBackend;
+pub use unfused::{LaunchTraffic, fused_traffic, unfused_traffic};
 
 /// One layer's operation, ready to be called.
 ///
@@ -52,12 +57,24 @@ pub struct Mlapo {
 #[expect(clippy::large_enum_variant, reason = "there is one for each operation")]
 enum Implementation {
     Kernel(KernelBackend),
+    Atb(AtbBackend),
+    Unfused(UnfusedBackend),
     Host(HostBackend),
 }
 
-/// Whether the fused kernel takes a configuration.
-pub(crate) fn kernel_takes(config: &Config) -> bool {
-    kernel::check(config).is_ok()
+/// Whether a backend takes a configuration.
+pub(crate) fn check(backend: Backend, config: &Config) -> Result<(), Error> {
+    match backend {
+        Backend::Kernel => kernel::check(config),
+        Backend::Atb => {
+            let others = || match kernel::check(config) {
+                Ok(()) => "kernel, unfused and host",
+                Err(_) => "unfused and host",
+            };
+            Ok(atb::check(config, others)?)
+        }
+        Backend::Auto | Backend::Unfused(_) | Backend::Host | Backend::Reference(_) => Ok(()),
+    }
 }
 
 /// Inputs of a call, on the operation's device.
@@ -94,6 +111,13 @@ impl Mlapo {
         let implementation = match backend {
             // FRACTAL_NZ comes to the cube cores in long runs.
             Backend::Kernel => Implementation::Kernel(KernelBackend::new(stream, &config, weights, true)?),
+            Backend::Atb => {
+                backend.check(&config)?;
+                Implementation::Atb(AtbBackend::new(stream, &config, weights)?)
+            }
+            Backend::Unfused(launches) => {
+                Implementation::Unfused(UnfusedBackend::new(stream, &config, weights, launches)?)
+            }
             _ => Implementation::Host(HostBackend::new(&config, weights, backend)?),
         };
         Ok(Self { config, backend, implementation })
@@ -129,7 +153,8 @@ impl Mlapo {
     /// # Errors
     /// [`Error::Tensor`] with the first tensor whose dtype, format, rank or shape does not fit, [`Error::Slot`] with the
     /// first slot outside the cache, [`Error::Device`] for tensors of another device, from the stream, or during a capture
-    /// unless the backend is the kernel (host code cannot be replayed).
+    /// unless the backend is the kernel (host code cannot be replayed, and ATB's context keeps what its launches need).
+    /// [`Error::Atb`] for what ATB refuses.
     pub fn forward(
         &mut self,
         stream: &Stream,
@@ -144,6 +169,14 @@ impl Mlapo {
         match &mut self.implementation {
             Implementation::Kernel(kernel) => {
                 kernel.forward(stream, &self.config, tokens, input, cache, output)
+            }
+            Implementation::Atb(atb) => {
+                stream.check_not_capturing("Mlapo::forward")?;
+                atb.forward(stream, &self.config, tokens, input, cache, output)
+            }
+            Implementation::Unfused(chain) => {
+                stream.check_not_capturing("Mlapo::forward")?;
+                chain.forward(stream, &self.config, tokens, input, cache, output)
             }
             Implementation::Host(host) => {
                 stream.check_not_capturing("Mlapo::forward")?;

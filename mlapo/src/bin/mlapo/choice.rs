@@ -1,7 +1,8 @@
 //! Words that options take.
 
 use clap::ValueEnum;
-use mlapo::{CacheMode, Dtype, QuantMode};
+use mlapo::reference::Order;
+use mlapo::{Backend, CacheMode, Dtype, Launches, QuantMode};
 
 /// Type of activations, norms and key up-projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,10 +51,30 @@ pub enum BackendChoice {
     Auto,
     /// The fused kernel on the device's AI cores
     Kernel,
+    /// ATB's MlaPreprocess, the vendor's operator
+    Atb,
+    /// The small operators that the fused ones replace, as one graph of ATB's
+    Unfused,
+    /// The same, launched one by one
+    UnfusedSingle,
     /// The host's processors: threads and SIMD
     Host,
     /// The plain implementation that the others are judged by; slow
     Reference,
+}
+
+impl From<BackendChoice> for Backend {
+    fn from(choice: BackendChoice) -> Self {
+        match choice {
+            BackendChoice::Auto => Self::Auto,
+            BackendChoice::Kernel => Self::Kernel,
+            BackendChoice::Atb => Self::Atb,
+            BackendChoice::Unfused => Self::Unfused(Launches::Graph),
+            BackendChoice::UnfusedSingle => Self::Unfused(Launches::Single),
+            BackendChoice::Host => Self::Host,
+            BackendChoice::Reference => Self::Reference(Order::Kernel),
+        }
+    }
 }
 
 impl From<DtypeChoice> for Dtype {

@@ -21,6 +21,9 @@ pub enum Failure {
     /// Fixtures failed, as was reported.
     #[error("{failed} of {total} fixtures failed")]
     Verification { failed: usize, total: usize },
+    /// Implementations do not agree, as was reported.
+    #[error("{differ} of {total} pairs of backends do not agree")]
+    Disagreement { differ: usize, total: usize },
     /// The sanitizer found something, as was reported.
     #[error("the kernel has {0} kinds of faults")]
     Findings(usize),
@@ -45,7 +48,7 @@ impl Failure {
     /// Says it on standard error, unless it was said before or nobody reads the output any more.
     pub fn report(&self) {
         match self {
-            Self::Verification { .. } | Self::Findings(_) => {}
+            Self::Verification { .. } | Self::Disagreement { .. } | Self::Findings(_) => {}
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             other => complain(&explain(other)),
         }

@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod choice;
+mod compare;
 mod doctor;
 mod failure;
 mod inspect;
@@ -39,6 +40,7 @@ Examples:
   mlapo synth --out layer                    write a small stand-in for a published checkpoint ...
   mlapo run --checkpoint layer --layer 0     ... and run a layer of it
   mlapo verify mlapo/tests/fixtures          judge the implementation by golden fixtures
+  mlapo compare                              all implementations on the same input, beside each other
   mlapo check                                the kernel under the sanitizer of the simulated AI cores
   mlapo doctor                               what is installed here, and what is missing for an NPU
 
@@ -63,6 +65,7 @@ enum Command {
     Run(run::Args),
     Verify(verify::Args),
     Check(check::Args),
+    Compare(compare::Args),
     Inspect(inspect::Args),
     Doctor(doctor::Args),
     Synth(synth::Args),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Check(args) => check::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Synth(args) => synth::run(args),

@@ -32,8 +32,10 @@ The host backend computes as a program would: through the operation on a stream,
 reference computes in the order of rounding that the fixture expects, so it is always judged by `data`, and shows the
 results of the inner stages too.
 
-The last line is `N passed, N failed`. With --json, standard output has the JSON document alone and the summary goes
-to standard error. The exit status is 1 if a fixture fails or cannot be read, or if there is none.
+A fixture whose configuration the backend does not take is skipped, with the reason.
+
+The last line is `N passed, N failed`, with `, N skipped` if there are any. With --json, standard output has the JSON document alone and the summary goes
+to standard error. The exit status is 1 if a fixture fails or cannot be read, or if none passes.
 
 Examples:
   mlapo verify mlapo/tests/fixtures
@@ -54,13 +56,24 @@ pub struct Args {
 /// What became of a fixture.
 struct Outcome {
     path: PathBuf,
-    result: Result<Report, String>,
+    result: Verdict,
     time: Duration,
+}
+
+enum Verdict {
+    Judged(Report),
+    /// The backend that was asked for does not take the configuration, for this reason.
+    Skipped(String),
+    Failed(String),
 }
 
 impl Outcome {
     fn pass(&self) -> bool {
-        self.result.as_ref().is_ok_and(|report| report.pass)
+        matches!(&self.result, Verdict::Judged(report) if report.pass)
+    }
+
+    fn skipped(&self) -> bool {
+        matches!(self.result, Verdict::Skipped(_))
     }
 }
 
@@ -74,26 +87,24 @@ enum Judge {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let mut judge = match args.backend {
         BackendChoice::Reference => Judge::Reference,
-        BackendChoice::Kernel => Judge::Stream { backend: Backend::Kernel, stream: None },
-        BackendChoice::Host => Judge::Stream { backend: Backend::Host, stream: None },
-        BackendChoice::Auto => Judge::Stream { backend: Backend::Auto, stream: None },
+        choice => Judge::Stream { backend: choice.into(), stream: None },
     };
     let mut outcomes = Vec::new();
     for found in args.paths.iter().flat_map(|path| find(path)) {
         let started = Instant::now();
         let (path, result) = match found {
             Ok(path) => {
-                let result = judge.verify(&path).map_err(|error| explain(&error));
+                let result = judge.verify(&path).unwrap_or_else(|error| Verdict::Failed(explain(&error)));
                 (path, result)
             }
             Err((path, error)) => {
-                let result = Err(format!("{}: {error}", path.display()));
+                let result = Verdict::Failed(format!("{}: {error}", path.display()));
                 (path, result)
             }
         };
         let outcome = Outcome { path, result, time: started.elapsed() };
         match &outcome.result {
-            Err(error) if args.json => complain(error),
+            Verdict::Failed(error) if args.json => complain(error),
             _ if args.json => {}
             _ => print(&outcome)?,
         }
@@ -101,8 +112,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 
     let passed = outcomes.iter().filter(|outcome| outcome.pass()).count();
-    let failed = outcomes.len() - passed;
-    let summary = format!("{passed} passed, {failed} failed");
+    let skipped = outcomes.iter().filter(|outcome| outcome.skipped()).count();
+    let failed = outcomes.len() - passed - skipped;
+    let mut summary = format!("{passed} passed, {failed} failed");
+    if skipped > 0 {
+        summary += &format!(", {skipped} skipped");
+    }
     if outcomes.is_empty() {
         let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
         complain(&Failure::NothingFound(paths.join(", ")).to_string());
@@ -110,7 +125,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         let fixtures: Vec<Value> = outcomes.iter().map(as_json).collect();
         let backend = judge.name();
-        print_json(&json!({ "backend": backend, "fixtures": fixtures, "passed": passed, "failed": failed }))?;
+        print_json(&json!({
+            "backend": backend,
+            "fixtures": fixtures,
+            "passed": passed,
+            "failed": failed,
+            "skipped": skipped,
+        }))?;
         // Where standard error is closed there is nobody left to tell.
         let _ = writeln!(std::io::stderr(), "{summary}");
     } else {
@@ -132,21 +153,25 @@ impl Judge {
         }
     }
 
-    fn verify(&mut self, path: &Path) -> Result<Report, Error> {
+    fn verify(&mut self, path: &Path) -> Result<Verdict, Error> {
         let fixture = Fixture::open(path)?;
-        match self {
+        let report = match self {
             Self::Reference => {
                 let order = fixture.case().expected_order.order();
                 fixture.verify(order, |problem| compute_by_reference(problem, order))
             }
             Self::Stream { backend, stream } => {
+                if let Err(refusal) = backend.check(&fixture.case().config) {
+                    return Ok(Verdict::Skipped(explain(&refusal)));
+                }
                 let stream = match stream {
                     Some(stream) => stream,
                     None => stream.insert(Runtime::new()?.device(0)?.stream()?),
                 };
                 fixture.verify(backend.order(), |problem| compute_on_stream(stream, *backend, problem))
             }
-        }
+        };
+        report.map(Verdict::Judged)
     }
 }
 
@@ -200,7 +225,7 @@ fn print(outcome: &Outcome) -> Result<(), Failure> {
     let mut out = stdout();
     let (path, time) = (outcome.path.display(), units::time(outcome.time));
     match &outcome.result {
-        Ok(report) => {
+        Verdict::Judged(report) => {
             let (pass, rule) = (verdict(report.pass), rule_word(report.rule));
             writeln!(out, "{pass}  {path}  (rule {rule}, {time})")?;
             let mut table = Table::new(6, &[1, 2]);
@@ -212,7 +237,8 @@ fn print(outcome: &Outcome) -> Result<(), Failure> {
             }
             writeln!(out, "{table}")?;
         }
-        Err(error) => writeln!(out, "FAIL  {path}\n      error: {error}\n")?,
+        Verdict::Skipped(reason) => writeln!(out, "SKIP  {path}\n      {reason}\n")?,
+        Verdict::Failed(error) => writeln!(out, "FAIL  {path}\n      error: {error}\n")?,
     }
     Ok(out.flush()?)
 }
@@ -220,7 +246,7 @@ fn print(outcome: &Outcome) -> Result<(), Failure> {
 fn as_json(outcome: &Outcome) -> Value {
     let (path, pass) = (outcome.path.display().to_string(), outcome.pass());
     match &outcome.result {
-        Ok(report) => json!({
+        Verdict::Judged(report) => json!({
             "path": path,
             "pass": pass,
             "case": report.case,
@@ -228,6 +254,7 @@ fn as_json(outcome: &Outcome) -> Value {
             "seconds": outcome.time.as_secs_f64(),
             "tensors": report.tensors,
         }),
-        Err(error) => json!({ "path": path, "pass": pass, "error": error }),
+        Verdict::Skipped(reason) => json!({ "path": path, "skipped": reason }),
+        Verdict::Failed(error) => json!({ "path": path, "pass": pass, "error": error }),
     }
 }

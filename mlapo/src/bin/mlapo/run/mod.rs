@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use ascendcl::Runtime;
 use mlapo::checkpoint::{CacheScaleValues, Checkpoint, Heads, LoadOptions};
-use mlapo::{Backend, CacheMode, Config, QuantMode, SampleInputs, Weights};
+use mlapo::{CacheMode, Config, QuantMode, SampleInputs, Weights};
 
 use crate::choice::{BackendChoice, CacheChoice, DtypeChoice, QuantChoice, WukChoice};
 use crate::failure::Failure;
@@ -122,15 +122,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let stored = weights.wuk_nz(&config)?;
         weights.set_wuk_nz(&config, &stored)?;
     }
-    let backend = match args.backend {
-        BackendChoice::Auto => Backend::Auto,
-        BackendChoice::Kernel => Backend::Kernel,
-        BackendChoice::Host => Backend::Host,
-        BackendChoice::Reference => Backend::Reference(Default::default()),
-    };
     let runtime = Runtime::new()?;
     let sample = SampleInputs::random(&config, args.tokens, args.seed);
-    let run = measure::run(&runtime, &config, &weights, sample, backend, args.iterations, args.block_size)?;
+    let run = {
+        let (backend, iterations) = (args.backend.into(), args.iterations);
+        measure::run(&runtime, &config, &weights, sample, backend, iterations, args.block_size)?
+    };
     // The report of leaks, if there are any, comes from the library here.
     runtime.finalize()?;
     if args.json {
