@@ -1,378 +1,26 @@
-//! Graphs: the work of streams, captured to be run again.
+//! Graphs: work that was captured, or put together by hand, to be run again.
 //!
-//! A graph keeps its tasks in the order in which they were captured. A wait is always captured after the
-//! record that it waits for, so that order keeps every dependency, and a graph runs its tasks one by one in
-//! it.
+//! A captured graph keeps its tasks in the order in which they were captured. A wait is always captured after
+//! the record that it waits for, so that order keeps every dependency, and the graph runs its tasks one by one
+//! in it. A graph that was built by hand runs its streams alongside each other; see [`crate::graph_run`].
 
-use std::cell::Cell;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::thread::{self, ThreadId};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use ascendcl_sys::{
-    ACL_MODEL_RI_CAPTURE_MODE_GLOBAL, ACL_MODEL_RI_CAPTURE_MODE_RELAXED,
-    ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL, aclmdlRICaptureMode,
-};
 use parking_lot::{Mutex, RwLock};
 
-use crate::error::{Error, Result, misuse};
-use crate::event::Event;
+pub(crate) use crate::capture::{Capture, Mark, close_captures, exchange_mode, refuse_unsafe};
+use crate::error::{Result, misuse};
+use crate::graph_build::Build;
 use crate::handle::{Handle, Kind};
 use crate::stream::Stream;
 use crate::task::Task;
 
-/// Work that is being captured.
-pub(crate) struct Capture {
-    /// The graph that it will be.
-    pub graph: Handle,
-    pub device: i32,
-    /// The stream that the capture began with.
-    origin: i32,
-    mode: aclmdlRICaptureMode,
-    thread: ThreadId,
-    state: Mutex<State>,
-    ended: AtomicBool,
-}
-
-#[derive(Default)]
-struct State {
-    nodes: Vec<Node>,
-    /// Why the capture is good for nothing any more.
-    invalid: Option<String>,
-    branches: HashMap<i32, Branch>,
-    /// The tasks of the groups that are not ended yet, by the streams that they were begun on.
-    open_groups: HashMap<i32, Vec<usize>>,
-    /// Events that are recorded or waited for across the border of the graph.
-    external: Vec<u32>,
-}
-
-/// A stream whose work goes to a capture.
-struct Branch {
-    stream: Arc<Stream>,
-    /// How many tasks it has.
-    length: usize,
-    /// How many tasks of the other streams its next task comes after.
-    seen: HashMap<i32, usize>,
-}
-
-struct Node {
-    stream: i32,
-    task: Task,
-}
-
-/// The place of an event in a capture.
-#[derive(Clone)]
-pub(crate) struct Mark {
-    capture: Arc<Capture>,
-    /// How many tasks of each stream it comes after.
-    seen: HashMap<i32, usize>,
-}
-
-impl Mark {
-    pub(crate) fn capture(&self) -> Arc<Capture> {
-        Arc::clone(&self.capture)
-    }
-}
-
-/// The captures in progress.
-static ACTIVE: Mutex<Vec<Arc<Capture>>> = Mutex::new(Vec::new());
-static ACTIVE_COUNT: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static THREAD_MODE: Cell<aclmdlRICaptureMode> = const { Cell::new(ACL_MODEL_RI_CAPTURE_MODE_GLOBAL) };
-}
-
-/// Sets the thread's mode, and answers with what it was.
-pub(crate) fn exchange_mode(mode: aclmdlRICaptureMode) -> Result<aclmdlRICaptureMode> {
-    check_mode(mode)?;
-    Ok(THREAD_MODE.replace(mode))
-}
-
-fn check_mode(mode: aclmdlRICaptureMode) -> Result {
-    match mode {
-        ACL_MODEL_RI_CAPTURE_MODE_GLOBAL
-        | ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL
-        | ACL_MODEL_RI_CAPTURE_MODE_RELAXED => Ok(()),
-        _ => Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no capture mode {}", mode.0)),
-    }
-}
-
-/// Refuses what is unsafe while work of the device is being captured: in the modes of the captures and of the
-/// calling thread that forbid it. The captures that forbid it are invalidated.
-pub(crate) fn refuse_unsafe(device: i32, what: &str) -> Result {
-    if ACTIVE_COUNT.load(Ordering::Acquire) == 0 {
-        return Ok(());
-    }
-    let (own, thread_mode) = (thread::current().id(), THREAD_MODE.get());
-    let forbids = |capture: &&Arc<Capture>| {
-        capture.device == device
-            && match capture.mode {
-                ACL_MODEL_RI_CAPTURE_MODE_RELAXED => false,
-                _ if capture.thread == own => thread_mode != ACL_MODEL_RI_CAPTURE_MODE_RELAXED,
-                ACL_MODEL_RI_CAPTURE_MODE_THREAD_LOCAL => false,
-                _ => thread_mode == ACL_MODEL_RI_CAPTURE_MODE_GLOBAL,
-            }
-    };
-    let forbidding: Vec<_> = ACTIVE.lock().iter().filter(forbids).cloned().collect();
-    if forbidding.is_empty() {
-        return Ok(());
-    }
-    let error = misuse!(
-        ACL_ERROR_RT_CAPTURE_MODE_NOT_SUPPORT,
-        "{what} is not possible while work is captured in this mode; see aclmdlRICaptureThreadExchangeMode"
-    );
-    for capture in forbidding {
-        capture.invalidate(&error.message);
-    }
-    Err(error)
-}
-
-impl Capture {
-    /// Lets the work of a stream be captured from now on.
-    pub(crate) fn begin(stream: &Arc<Stream>, mode: aclmdlRICaptureMode) -> Result {
-        check_mode(mode)?;
-        if stream.is_default {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_CAPTURE_IMPLICIT,
-                "the work of a default stream cannot be captured"
-            ));
-        }
-        if stream.capture().is_some() {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_CAPTURED,
-                "the work of stream {} is being captured already",
-                stream.id
-            ));
-        }
-        let branch = Branch { stream: Arc::clone(stream), length: 0, seen: HashMap::new() };
-        let state = State { branches: HashMap::from([(stream.id, branch)]), ..State::default() };
-        let capture = Arc::new(Self {
-            graph: Handle::new(Kind::Graph),
-            device: stream.device.id,
-            origin: stream.id,
-            mode,
-            thread: thread::current().id(),
-            state: Mutex::new(state),
-            ended: AtomicBool::new(false),
-        });
-        let mut active = ACTIVE.lock();
-        active.push(Arc::clone(&capture));
-        ACTIVE_COUNT.store(active.len(), Ordering::Release);
-        drop(active);
-        stream.set_capture(Some(capture));
-        Ok(())
-    }
-
-    /// Ends the capture that began with a stream.
-    pub(crate) fn end(stream: &Arc<Stream>) -> Result<Arc<Graph>> {
-        let capture = stream.capture().ok_or_else(|| {
-            misuse!(
-                ACL_ERROR_RT_STREAM_NOT_CAPTURED,
-                "the work of stream {} is not being captured",
-                stream.id
-            )
-        })?;
-        if capture.origin != stream.id {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_CAPTURE_UNMATCHED,
-                "stream {} joined the capture, which ends with stream {}",
-                stream.id,
-                capture.origin
-            ));
-        }
-        if capture.mode != ACL_MODEL_RI_CAPTURE_MODE_RELAXED && capture.thread != thread::current().id() {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_CAPTURE_WRONG_THREAD,
-                "a capture ends in the thread in which it began, unless its mode is relaxed"
-            ));
-        }
-        let unjoined = capture.unjoined();
-        let state = capture.close();
-        if let Some(reason) = state.invalid {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_CAPTURE_INVALIDATED,
-                "the capture was invalidated: {reason}"
-            ));
-        }
-        if let Some(stream) = state.open_groups.keys().next() {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_CAPTURE_INVALIDATED,
-                "a task group was begun on stream {stream} and not ended"
-            ));
-        }
-        if let Some(unjoined) = unjoined {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_UNJOINED,
-                "stream {unjoined} joined the capture, and stream {} does not wait for all its work",
-                capture.origin
-            ));
-        }
-        Ok(Arc::new(Graph {
-            handle: capture.graph,
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            device: capture.device,
-            nodes: RwLock::new(state.nodes),
-            pending: AtomicUsize::new(0),
-            turn: Mutex::new(()),
-        }))
-    }
-
-    /// Stops capturing, and takes what was captured.
-    fn close(self: &Arc<Self>) -> State {
-        self.ended.store(true, Ordering::Release);
-        let mut active = ACTIVE.lock();
-        active.retain(|capture| !Arc::ptr_eq(capture, self));
-        ACTIVE_COUNT.store(active.len(), Ordering::Release);
-        drop(active);
-        let mut state = std::mem::take(&mut *self.state.lock());
-        for branch in std::mem::take(&mut state.branches).into_values() {
-            branch.stream.set_capture(None);
-        }
-        state
-    }
-
-    /// A stream whose last work the origin does not wait for.
-    fn unjoined(&self) -> Option<i32> {
-        let state = self.state.lock();
-        let seen = &state.branches.get(&self.origin)?.seen;
-        state.branches.iter().find_map(|(&id, branch)| {
-            let reached = seen.get(&id).copied();
-            // A stream that joined without work of its own must be joined, too.
-            (id != self.origin && reached.is_none_or(|reached| reached < branch.length)).then_some(id)
-        })
-    }
-
-    pub(crate) fn append(&self, stream: i32, task: Task) -> Result {
-        if let Some(group) = self.state.lock().open_groups.get(&stream) {
-            refuse_in_group(&task, group.len())?;
-        }
-        let index = self.branch(stream, |nodes, branch| {
-            nodes.push(Node { stream, task });
-            branch.length += 1;
-            nodes.len() - 1
-        })?;
-        if let Some(group) = self.state.lock().open_groups.get_mut(&stream) {
-            group.push(index);
-        }
-        Ok(())
-    }
-
-    /// As [`Self::append`], for a task that uses an event across the border of the graph.
-    pub(crate) fn append_external(&self, stream: i32, event: &Event, task: Task) -> Result {
-        let mut state = self.state.lock();
-        if state.external.contains(&event.id) {
-            return Err(misuse!(
-                ACL_ERROR_RT_PARAM_INVALID,
-                "event {} is recorded or waited for in the graph already",
-                event.id
-            ));
-        }
-        state.external.push(event.id);
-        drop(state);
-        self.append(stream, task)
-    }
-
-    /// Begins a group of tasks of a stream.
-    pub(crate) fn begin_group(&self, stream: i32) -> Result {
-        let mut state = self.state.lock();
-        if state.open_groups.contains_key(&stream) {
-            return Err(misuse!(
-                ACL_ERROR_RT_PARAM_INVALID,
-                "a task group was begun on stream {stream} and not ended"
-            ));
-        }
-        state.open_groups.insert(stream, Vec::new());
-        Ok(())
-    }
-
-    /// Ends a group.
-    pub(crate) fn end_group(&self, stream: i32) -> Result<Arc<TaskGroup>> {
-        let mut state = self.state.lock();
-        let nodes = state.open_groups.remove(&stream).ok_or_else(|| {
-            misuse!(ACL_ERROR_RT_PARAM_INVALID, "no task group was begun on stream {stream}")
-        })?;
-        Ok(Arc::new(TaskGroup { handle: Handle::new(Kind::TaskGroup), graph: self.graph, nodes }))
-    }
-
-    /// Marks the end of what a stream has captured.
-    pub(crate) fn record(&self, stream: i32, capture: &Arc<Self>) -> Result<Mark> {
-        self.branch(stream, |nodes, branch| {
-            nodes.push(Node { stream, task: Task::Order("EVENT_RECORD") });
-            branch.length += 1;
-            let mut seen = branch.seen.clone();
-            seen.insert(stream, branch.length);
-            Mark { capture: Arc::clone(capture), seen }
-        })
-    }
-
-    /// Lets a stream, which may not be part of the capture yet, wait for a mark.
-    pub(crate) fn join(&self, stream: &Arc<Stream>, mark: &Mark) -> Result {
-        if !std::ptr::eq(&*mark.capture, self) {
-            return self.refuse(misuse!(
-                ACL_ERROR_STREAM_CAPTURE_CONFLICT,
-                "stream {} is being captured, and the event belongs to another capture",
-                stream.id
-            ));
-        }
-        if self.ended.load(Ordering::Acquire) {
-            return Err(misuse!(
-                ACL_ERROR_RT_EVENT_CAPTURED,
-                "the event was recorded in a capture that has ended, outside of which it has no state"
-            ));
-        }
-        self.state.lock().branches.entry(stream.id).or_insert_with(|| Branch {
-            stream: Arc::clone(stream),
-            length: 0,
-            seen: HashMap::new(),
-        });
-        self.branch(stream.id, |nodes, branch| {
-            nodes.push(Node { stream: stream.id, task: Task::Order("EVENT_WAIT") });
-            branch.length += 1;
-            for (&id, &length) in &mark.seen {
-                let seen = branch.seen.entry(id).or_default();
-                *seen = length.max(*seen);
-            }
-        })
-    }
-
-    fn branch<T>(&self, stream: i32, change: impl FnOnce(&mut Vec<Node>, &mut Branch) -> T) -> Result<T> {
-        let mut state = self.state.lock();
-        let State { nodes, invalid, branches, .. } = &mut *state;
-        if let Some(reason) = invalid {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_CAPTURE_INVALIDATED,
-                "the capture was invalidated: {reason}"
-            ));
-        }
-        let branch = branches.get_mut(&stream).ok_or_else(|| {
-            misuse!(ACL_ERROR_RT_STREAM_NOT_CAPTURED, "stream {stream} is not part of the capture any more")
-        })?;
-        Ok(change(nodes, branch))
-    }
-
-    /// Invalidates the capture and answers with why.
-    pub(crate) fn refuse(&self, error: Error) -> Result {
-        self.invalidate(&error.message);
-        Err(error)
-    }
-
-    pub(crate) fn invalidate(&self, reason: &str) {
-        self.state.lock().invalid.get_or_insert_with(|| reason.to_owned());
-    }
-
-    pub(crate) fn is_invalid(&self) -> bool {
-        self.state.lock().invalid.is_some()
-    }
-}
-
-/// Ends the captures of a device, whose streams are going away.
-pub(crate) fn close_captures(device: i32) {
-    let captures: Vec<_> = ACTIVE.lock().iter().filter(|capture| capture.device == device).cloned().collect();
-    for capture in captures {
-        capture.close();
-    }
+/// A captured task.
+pub(crate) struct Node {
+    pub stream: i32,
+    pub task: Task,
 }
 
 /// Tasks of a graph that can be replaced.
@@ -382,6 +30,12 @@ pub(crate) struct TaskGroup {
     pub graph: Handle,
     /// Their places in it.
     nodes: Vec<usize>,
+}
+
+impl TaskGroup {
+    pub(crate) fn new(graph: Handle, nodes: Vec<usize>) -> Self {
+        Self { handle: Handle::new(Kind::TaskGroup), graph, nodes }
+    }
 }
 
 /// Tasks that are to replace those of a group.
@@ -432,7 +86,7 @@ impl Update {
 }
 
 /// Groups are of calls of operators: of what is no copy, fill, event or callback.
-fn refuse_in_group(task: &Task, index: usize) -> Result {
+pub(crate) fn refuse_in_group(task: &Task, index: usize) -> Result {
     match task {
         Task::Other { .. } => Ok(()),
         _ => Err(misuse!(
@@ -443,11 +97,13 @@ fn refuse_in_group(task: &Task, index: usize) -> Result {
     }
 }
 
-/// Captured work.
+/// Work that can be run again.
 pub(crate) struct Graph {
     pub handle: Handle,
     pub id: u32,
     pub device: i32,
+    pub origin: Origin,
+    /// What was captured; nothing in a graph that was built by hand.
     nodes: RwLock<Vec<Node>>,
     /// How often it is queued or running.
     pub pending: AtomicUsize,
@@ -455,42 +111,183 @@ pub(crate) struct Graph {
     turn: Mutex<()>,
 }
 
+/// How a graph came to be.
+pub(crate) enum Origin {
+    Captured,
+    /// As a branch of a condition task of another graph.
+    Branch {
+        parent: Handle,
+        stage: Mutex<Stage>,
+    },
+    Built(Build),
+}
+
+/// How far a branch of a condition task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Empty,
+    Capturing,
+    Captured,
+}
+
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 
 impl Graph {
+    fn new(handle: Handle, device: i32, origin: Origin, nodes: Vec<Node>) -> Self {
+        Self {
+            handle,
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            device,
+            origin,
+            nodes: RwLock::new(nodes),
+            pending: AtomicUsize::new(0),
+            turn: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn captured(handle: Handle, device: i32, nodes: Vec<Node>) -> Self {
+        Self::new(handle, device, Origin::Captured, nodes)
+    }
+
+    /// A branch of a condition task, whose tasks are to be captured.
+    pub(crate) fn branch(parent: Handle, device: i32) -> Self {
+        let origin = Origin::Branch { parent, stage: Mutex::new(Stage::Empty) };
+        Self::new(Handle::new(Kind::Graph), device, origin, Vec::new())
+    }
+
+    /// A graph to be built by hand.
+    pub(crate) fn to_build(device: i32) -> Self {
+        Self::new(Handle::new(Kind::Graph), device, Origin::Built(Build::default()), Vec::new())
+    }
+
+    /// The graph of whose condition task this is a branch.
+    pub(crate) fn parent(&self) -> Option<Handle> {
+        match self.origin {
+            Origin::Branch { parent, .. } => Some(parent),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn refuse_branch(&self, what: &str) -> Result {
+        if self.parent().is_some() {
+            return Err(misuse!(
+                ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+                "graph {} is a branch of a condition task, and cannot be {what} by itself",
+                self.id
+            ));
+        }
+        Ok(())
+    }
+
+    /// The graph as one that is built by hand.
+    pub(crate) fn build(&self) -> Result<&Build> {
+        match &self.origin {
+            Origin::Built(build) => Ok(build),
+            _ => Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "graph {} was captured, and not begun by aclmdlRIBuildBegin",
+                self.id
+            )),
+        }
+    }
+
+    /// Lets the tasks of a branch come.
+    pub(crate) fn begin_capture(&self) -> Result {
+        match &self.origin {
+            Origin::Branch { stage, .. } => {
+                let mut stage = stage.lock();
+                if *stage == Stage::Empty {
+                    *stage = Stage::Capturing;
+                    return Ok(());
+                }
+            }
+            Origin::Captured => {}
+            Origin::Built(_) => {
+                return Err(misuse!(
+                    ACL_ERROR_RT_PARAM_INVALID,
+                    "graph {} is built by hand, and nothing is captured into it",
+                    self.id
+                ));
+            }
+        }
+        Err(misuse!(ACL_ERROR_RT_MODEL_CAPTURED, "graph {} has been captured, or is being captured", self.id))
+    }
+
+    pub(crate) fn end_capture(&self, nodes: Vec<Node>) {
+        *self.nodes.write() = nodes;
+        if let Origin::Branch { stage, .. } = &self.origin {
+            *stage.lock() = Stage::Captured;
+        }
+    }
+
+    /// Takes [`Self::begin_capture`] back.
+    pub(crate) fn give_up_capture(&self) {
+        if let Origin::Branch { stage, .. } = &self.origin {
+            *stage.lock() = Stage::Empty;
+        }
+    }
+
+    pub(crate) fn is_being_captured(&self) -> bool {
+        matches!(&self.origin, Origin::Branch { stage, .. } if *stage.lock() == Stage::Capturing)
+    }
+
     pub(crate) fn run(&self, stream: &Stream) -> Result {
         let turn = self.turn.lock();
-        let result = self.nodes.read().iter().try_for_each(|node| node.task.run(stream));
+        let result = match &self.origin {
+            Origin::Built(build) => build.run(self.id, stream),
+            _ => self.assign_defaults().and_then(|()| self.run_tasks(stream)),
+        };
         drop(turn);
         self.pending.fetch_sub(1, Ordering::AcqRel);
         result
     }
 
+    /// Runs what was captured; as a branch, under the turn of the graph that it is part of.
+    pub(crate) fn run_tasks(&self, stream: &Stream) -> Result {
+        self.nodes.read().iter().try_for_each(|node| node.task.run(stream))
+    }
+
+    /// Sets the conditions that start with a value, also those in branches.
+    fn assign_defaults(&self) -> Result {
+        for node in &*self.nodes.read() {
+            if let Task::Condition(task) = &node.task {
+                task.condition.assign_default()?;
+                task.branches.iter().try_for_each(|branch| branch.assign_defaults())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every task: the id of its stream, and its name.
+    fn tasks(&self) -> Vec<(i32, &'static str)> {
+        match &self.origin {
+            Origin::Built(build) => build.tasks(),
+            _ => self.nodes.read().iter().map(|node| (node.stream, node.task.name())).collect(),
+        }
+    }
+
     /// One line for each task.
     pub(crate) fn describe(&self) -> String {
-        let nodes = self.nodes.read();
-        let mut text = format!("graph {} on device {}, {} tasks", self.id, self.device, nodes.len());
-        for (index, Node { stream, task }) in nodes.iter().enumerate() {
-            let _ = write!(text, "\n  task {index}, stream {stream}: {}", task.name());
+        let tasks = self.tasks();
+        let mut text = format!("graph {} on device {}, {} tasks", self.id, self.device, tasks.len());
+        for (index, (stream, name)) in tasks.iter().enumerate() {
+            let _ = write!(text, "\n  task {index}, stream {stream}: {name}");
         }
         text
     }
 
     /// The tasks as events of the trace viewer of Chromium, one unit of time each.
     pub(crate) fn trace(&self) -> String {
-        let nodes = self.nodes.read();
-        let events: Vec<String> = nodes
+        let events: Vec<String> = self
+            .tasks()
             .iter()
             .enumerate()
-            .map(|(index, Node { stream, task })| {
+            .map(|(index, (stream, name))| {
                 format!(
-                    "{{\"name\":\"{}\",\"pid\":\"model {}\",\"tid\":\"stream {stream}\",\"ph\":\"X\",\
-                     \"ts\":{index},\"dur\":1,\"args\":{{\"Model Id\":{},\"Stream Id\":{stream},\
-                     \"Task Id\":{index},\"Task Type\":\"{}\"}}}}",
-                    task.name(),
-                    self.id,
-                    self.id,
-                    task.name()
+                    "{{\"name\":\"{name}\",\"pid\":\"model {id}\",\"tid\":\"stream {stream}\",\"ph\":\"X\",\
+                     \"ts\":{index},\"dur\":1,\"args\":{{\"Model Id\":{id},\"Stream Id\":{stream},\
+                     \"Task Id\":{index},\"Task Type\":\"{name}\"}}}}",
+                    id = self.id,
                 )
             })
             .collect();

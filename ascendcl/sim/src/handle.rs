@@ -24,6 +24,9 @@ pub(crate) enum Kind {
     Notify = 0x55,
     MemPool = 0x56,
     TaskGroup = 0x57,
+    Label = 0x58,
+    LabelList = 0x59,
+    Condition = 0x5a,
     Physical = 0x5b,
 }
 
@@ -40,13 +43,23 @@ impl Kind {
             Self::Notify => "notify",
             Self::MemPool => "memory pool",
             Self::TaskGroup => "task group",
+            Self::Label => "label",
+            Self::LabelList => "list of labels",
+            Self::Condition => "condition",
             Self::Physical => "physical memory",
         }
     }
 
     fn of(handle: usize) -> Option<Self> {
         let kinds = [Self::Context, Self::Stream, Self::Event, Self::Graph, Self::Notify];
-        let mut kinds = kinds.into_iter().chain([Self::MemPool, Self::TaskGroup, Self::Physical]);
+        let mut kinds = kinds.into_iter().chain([
+            Self::MemPool,
+            Self::TaskGroup,
+            Self::Label,
+            Self::LabelList,
+            Self::Condition,
+            Self::Physical,
+        ]);
         kinds.find(|&kind| kind as usize == handle >> SHIFT)
     }
 }

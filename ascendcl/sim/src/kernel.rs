@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::env;
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ascendcl_sys::aclError;
 use parking_lot::Mutex;
@@ -110,13 +110,15 @@ fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Options
 pub(crate) struct Function {
     pub found: ObjectKernel,
     pub device: i32,
+    /// The handle that the program has, if it has one.
+    pub handle: OnceLock<usize>,
     /// Keeps the code.
     _object: Arc<Object>,
 }
 
 impl Function {
     pub(crate) fn new(object: Arc<Object>, found: ObjectKernel, device: i32) -> Self {
-        Self { found, device, _object: object }
+        Self { found, device, handle: OnceLock::new(), _object: object }
     }
 }
 
@@ -127,6 +129,16 @@ pub(crate) enum Packed {
     Host { bytes: Vec<u8>, data: Vec<(Arc<HostBlock>, usize)> },
     /// In device memory, to be read when the kernel starts.
     Device { place: Place, length: usize },
+}
+
+impl Packed {
+    /// What the kernel gets.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::Host { bytes, .. } => Ok(bytes.clone()),
+            Self::Device { place, length } => place.read(*length),
+        }
+    }
 }
 
 /// A launch in a stream.
@@ -141,9 +153,10 @@ pub(crate) struct Queued {
 impl Queued {
     /// Runs on the worker of a stream. Kernels of other streams of the device wait for their turn.
     pub(crate) fn run(&self, device: &Device) -> Result {
-        let (arguments, data) = match &self.arguments {
-            Packed::Host { bytes, data } => (bytes.clone(), data.as_slice()),
-            Packed::Device { place, length } => (place.read(*length)?, &[][..]),
+        let arguments = self.arguments.bytes()?;
+        let data = match &self.arguments {
+            Packed::Host { data, .. } => data.as_slice(),
+            Packed::Device { .. } => &[],
         };
         let _turn = device.cores.lock();
         // Kept while the kernel runs, whoever frees it meanwhile.

@@ -34,9 +34,17 @@
 //!   wait for no stream; freeing waits for nothing.
 //! * **Memory pools** of streams (SOMA) lend memory that the stream has freed itself, that is free, or that another
 //!   stream will have freed, for which the stream waits then. Orders by events are not followed.
-//! * **Callbacks** by threads of the program or of the runtime, and **graphs** that are captured and
-//!   replayed. A graph runs its tasks one by one, in the order of their capture. The tasks of a group, which are calls of
-//!   operators, can be replaced.
+//! * **Callbacks** and **host functions** by threads of the program or of the runtime. Functions that are told of
+//!   streams run in the thread that makes or ends the stream.
+//! * **Graphs** that are captured and replayed. Such a graph runs its tasks one by one, in the order of their capture.
+//!   The tasks of a group, which are calls of operators, can be replaced. Condition tasks choose between branches or
+//!   repeat one; a condition with a default has it at the start of each run, and a value without a branch runs nothing.
+//! * **Graphs that are built by hand** from persistent streams, which run alongside each other, each in a thread.
+//!   Labels, switches and activations steer between them. A stream that is activated while it runs runs once more
+//!   afterwards. A run is over when every stream has come to rest, and has failed if none has come by the end of the
+//!   graph; a task that fails ends it. Copies of pageable memory touch it when the graph runs.
+//! * **Random numbers** by Philox4x32-10, the same for the same seed and counter on any host. Which number a word
+//!   becomes is not documented and hence not that of the device; module `random` of the source says what it is here.
 //!
 //! * **AI cores** that execute kernels instruction by instruction: [`kernel`] says at which level. Kernels are
 //!   Ascend C, built by `cargo xtask sim-cc` against the headers of this crate; see `docs/ai-cores.md`.
@@ -95,7 +103,9 @@ mod abi;
 mod aclnn;
 mod aicore;
 mod callback;
+mod capture;
 mod channel;
+mod condition;
 mod config;
 mod context;
 mod device;
@@ -105,9 +115,12 @@ mod exception;
 pub mod executor;
 pub mod fault;
 mod graph;
+mod graph_build;
+mod graph_run;
 mod handle;
 mod host_memory;
 pub mod kernel;
+mod label;
 mod mapping;
 mod mem_pool;
 mod memory;
@@ -115,9 +128,11 @@ mod notify;
 mod object;
 pub mod operator;
 mod passing;
+mod persistent;
 mod physical;
 pub mod profile;
 mod queue;
+mod random;
 mod raw;
 mod report;
 mod shared_marks;
@@ -126,6 +141,7 @@ mod signal;
 mod simulator;
 mod soc;
 mod stream;
+mod stream_state;
 mod task;
 mod transfer;
 mod virtual_memory;

@@ -58,6 +58,10 @@ pub enum Resource {
     Notify(u32),
     /// A memory pool, by its id.
     MemPool(u32),
+    /// A label, by its id.
+    Label(u32),
+    /// A list of labels, by its id.
+    LabelList(u32),
     /// Virtual addresses (`aclrtReserveMemAddress`).
     ReservedAddress {
         /// The first one.
@@ -153,6 +157,8 @@ impl fmt::Display for Resource {
             Self::Graph(id) => write!(f, "graph {id}"),
             Self::Notify(id) => write!(f, "notify {id}"),
             Self::MemPool(id) => write!(f, "memory pool {id}"),
+            Self::Label(id) => write!(f, "label {id}"),
+            Self::LabelList(id) => write!(f, "list of labels {id}"),
             Self::ReservedAddress { address, size } => {
                 write!(f, "{size} virtual addresses from {address:#x}")
             }

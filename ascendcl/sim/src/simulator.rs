@@ -3,24 +3,28 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use ascendcl_sys::{ACL_RT_STREAM_STATE_CREATE_POST, ACL_RT_STREAM_STATE_DESTROY_PRE};
 use parking_lot::{Mutex, RwLock};
 
 use crate::callback::Subscriptions;
+use crate::condition::Condition;
 use crate::config::{self, Machine};
 use crate::context::Context;
 use crate::device::Device;
 use crate::error::{Result, failure, misuse};
 use crate::event::Event;
 use crate::fault;
-use crate::graph::{self, Graph, TaskGroup};
-use crate::handle::{Kind, Registry};
+use crate::graph::{self, Graph, Origin, TaskGroup};
+use crate::handle::{Handle, Kind, Registry};
 use crate::host_memory::HostMemory;
+use crate::label::{Label, LabelList};
 use crate::mem_pool::MemPool;
 use crate::notify::Notify;
 use crate::physical::Physical;
 use crate::report::{self, Leak, Resource};
 use crate::sharing::Offers;
 use crate::stream::Stream;
+use crate::stream_state;
 use crate::virtual_memory::Left;
 
 /// A simulated machine.
@@ -32,6 +36,9 @@ pub(crate) struct Simulator {
     pub events: Registry<Event>,
     pub graphs: Registry<Graph>,
     pub task_groups: Registry<TaskGroup>,
+    pub conditions: Registry<Condition>,
+    pub labels: Registry<Label>,
+    pub label_lists: Registry<LabelList>,
     pub mem_pools: Registry<MemPool>,
     pub notifies: Registry<Notify>,
     pub host_memory: HostMemory,
@@ -90,6 +97,9 @@ pub(crate) fn start() -> Result {
         events: Registry::new(Kind::Event),
         graphs: Registry::new(Kind::Graph),
         task_groups: Registry::new(Kind::TaskGroup),
+        conditions: Registry::new(Kind::Condition),
+        labels: Registry::new(Kind::Label),
+        label_lists: Registry::new(Kind::LabelList),
         mem_pools: Registry::new(Kind::MemPool),
         notifies: Registry::new(Kind::Notify),
         host_memory: HostMemory::default(),
@@ -158,8 +168,14 @@ impl Simulator {
         let context = Context::new(device, is_primary)?;
         self.contexts.insert(context.handle, Arc::clone(&context));
         let stream = &context.default_stream;
-        self.streams.insert(stream.handle, Arc::clone(stream));
+        self.add_stream(stream);
         Ok(context)
+    }
+
+    /// Makes a stream known.
+    pub(crate) fn add_stream(&self, stream: &Arc<Stream>) {
+        self.streams.insert(stream.handle, Arc::clone(stream));
+        stream_state::announce(stream, ACL_RT_STREAM_STATE_CREATE_POST);
     }
 
     /// The streams of a device.
@@ -183,6 +199,7 @@ impl Simulator {
 
     /// Ends a stream, once it has done its work, or at once if not `patient`.
     pub(crate) fn end_stream(&self, stream: &Arc<Stream>, patient: bool) {
+        stream_state::announce(stream, ACL_RT_STREAM_STATE_DESTROY_PRE);
         let _ = self.streams.remove(stream.handle.pointer());
         if patient {
             // Errors of its tasks are in the report; nobody can synchronize with it any more.
@@ -194,13 +211,27 @@ impl Simulator {
         self.subscriptions.forget(stream);
     }
 
-    /// Ends a graph and its task groups.
+    /// Ends a graph and what belongs to it.
     pub(crate) fn end_graph(&self, graph: &Graph) {
-        for group in self.task_groups.all().iter().filter(|group| group.graph == graph.handle) {
-            let _ = self.task_groups.remove(group.handle.pointer());
+        self.end_parts(graph.handle);
+        if let Origin::Built(build) = &graph.origin {
+            build.dissolve();
         }
         // A graph that another thread ends meanwhile is gone as well.
         let _ = self.graphs.remove(graph.handle.pointer());
+    }
+
+    /// Ends what belongs to a graph, or to a capture that gave none: task groups, conditions, and branches.
+    pub(crate) fn end_parts(&self, graph: Handle) {
+        for group in self.task_groups.all().iter().filter(|group| group.graph == graph) {
+            let _ = self.task_groups.remove(group.handle.pointer());
+        }
+        for condition in self.conditions.all().iter().filter(|condition| condition.graph == graph) {
+            let _ = self.conditions.remove(condition.handle.pointer());
+        }
+        for branch in self.graphs.all().iter().filter(|branch| branch.parent() == Some(graph)) {
+            self.end_graph(branch);
+        }
     }
 
     /// Shares a notify with other processes no more, if it was shared; those that have it keep it.
@@ -282,8 +313,14 @@ impl Simulator {
         for event in self.events.all() {
             add(event.device.id, Resource::Event(event.id));
         }
-        for graph in self.graphs.all() {
+        for graph in self.graphs.all().iter().filter(|graph| graph.parent().is_none()) {
             add(graph.device, Resource::Graph(graph.id));
+        }
+        for label in self.labels.all() {
+            add(label.device, Resource::Label(label.id));
+        }
+        for list in self.label_lists.all() {
+            add(list.device, Resource::LabelList(list.id));
         }
         for pool in self.mem_pools.all() {
             add(pool.device.id, Resource::MemPool(pool.id));
@@ -312,6 +349,16 @@ impl Simulator {
         }
         for graph in self.graphs.all().iter().filter(|graph| graph.device == id) {
             self.end_graph(graph);
+        }
+        // Those of captures that gave no graph.
+        for condition in self.conditions.all().iter().filter(|condition| condition.device.id == id) {
+            let _ = self.conditions.remove(condition.handle.pointer());
+        }
+        for label in self.labels.all().iter().filter(|label| label.device == id) {
+            let _ = self.labels.remove(label.handle.pointer());
+        }
+        for list in self.label_lists.all().iter().filter(|list| list.device == id) {
+            let _ = self.label_lists.remove(list.handle.pointer());
         }
         for pool in self.mem_pools.all().iter().filter(|pool| pool.device.id == id) {
             let _ = self.mem_pools.remove(pool.handle.pointer());

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ascendcl_sys::ACL_ERROR_RT_TASK_TIMEOUT;
+use ascendcl_sys::{ACL_ERROR_RT_TASK_TIMEOUT, ACL_STREAM_PERSISTENT};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::callback::Way;
+use crate::callback::{Inbox, Way};
 use crate::context::Failure;
 use crate::device::{Device, MAX_STREAMS};
 use crate::error::{Error, Result, failure, misuse};
@@ -20,6 +20,7 @@ use crate::exception;
 use crate::fault;
 use crate::graph::{Capture, Update};
 use crate::handle::{Handle, Kind};
+use crate::persistent::Persistent;
 use crate::report;
 use crate::signal::{Outcome, Signal};
 use crate::task::Task;
@@ -39,6 +40,10 @@ pub(crate) struct Stream {
     pub priority: AtomicU32,
     pub options: Options,
     pub callbacks: Mutex<Way>,
+    /// The thread of the program that runs host functions, instead of the stream's own.
+    pub host_thread: Mutex<Option<Arc<Inbox>>>,
+    /// What the stream keeps for a graph, if it is persistent.
+    pub persistent: Option<Persistent>,
     pub failure: Arc<Failure>,
     queue: Mutex<Queue>,
     /// Notified when there is work.
@@ -143,6 +148,8 @@ impl Stream {
             priority: AtomicU32::new(priority),
             options: Options { overflow_check: AtomicU32::new(1), ..Options::default() },
             callbacks: Mutex::default(),
+            host_thread: Mutex::default(),
+            persistent: (flags & ACL_STREAM_PERSISTENT != 0).then(Persistent::default),
             failure: Arc::clone(failure),
             queue: Mutex::default(),
             work: Condvar::new(),
@@ -195,6 +202,11 @@ impl Stream {
     }
 
     fn push(self: &Arc<Self>, queue: &mut MutexGuard<'_, Queue>, task: Task) -> Result<u64> {
+        if let Some(persistent) = &self.persistent {
+            persistent.keep(self.id, task)?;
+            LAST_TASK.set(NEXT_TASK.fetch_add(1, Ordering::Relaxed));
+            return Ok(0);
+        }
         if let Some(update) = &mut queue.update {
             update.append(task)?;
             return Ok(0);
@@ -367,6 +379,9 @@ impl Stream {
                 "ACL_EVENT_RECORD_EXTERNAL is for streams whose work is being captured"
             ));
         }
+        if self.is_persistent() {
+            return self.push(&mut queue, Task::RecordExternal(Arc::clone(event))).map(drop);
+        }
         let signal = Arc::<Signal>::default();
         self.push(&mut queue, Task::Record(Arc::clone(&signal)))?;
         *event.last.lock() = Last::Stream(signal);
@@ -389,6 +404,9 @@ impl Stream {
                 ));
             };
             return capture.append_external(self.id, event, Task::WaitExternal(Arc::clone(event)));
+        }
+        if self.is_persistent() {
+            return self.push(&mut queue, Task::WaitExternal(Arc::clone(event))).map(drop);
         }
         let last = event.last.lock().clone();
         if let Some(capture) = &queue.capture {
@@ -519,6 +537,32 @@ impl Stream {
 }
 
 impl Stream {
+    /// Whether it keeps its tasks for a graph.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.persistent.is_some()
+    }
+
+    /// Ends what a task waits for that a graph runs on this stream; see [`Self::resume`].
+    pub(crate) fn interrupt(&self) {
+        self.interrupt.store(true, Ordering::Release);
+        if let Some(signal) = &*self.blocked_on.lock() {
+            signal.poke();
+        }
+    }
+
+    /// Takes [`Self::interrupt`] back.
+    pub(crate) fn resume(&self) {
+        self.interrupt.store(false, Ordering::Release);
+    }
+
+    /// Refuses to go on with a task that is to give up.
+    pub(crate) fn refuse_interrupt(&self) -> Result {
+        if self.interrupt.load(Ordering::Acquire) {
+            return Err(failure!(ACL_ERROR_RT_STREAM_ABORT, "a task of stream {} was stopped", self.id));
+        }
+        Ok(())
+    }
+
     /// Lets the running task sleep, unless it is interrupted.
     pub(crate) fn pause(&self, time: Duration) -> Result {
         match self.block_on(&Arc::default(), Some(time)) {

@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::callback::Inbox;
+use crate::condition::ConditionTask;
 use crate::error::Result;
 use crate::event::{Event, Last};
 use crate::graph::Graph;
+use crate::graph_build::Flow;
 use crate::raw::Call;
 use crate::signal::{Outcome, Signal};
 use crate::stream::Stream;
@@ -44,9 +46,16 @@ pub(crate) enum Task {
         inbox: Arc<Inbox>,
         blocks: bool,
     },
-    /// Calls a function of the program.
-    HostFunction(Call),
+    /// Calls a function of the program, in a thread of the program if there is an inbox.
+    HostFunction {
+        call: Call,
+        inbox: Option<Arc<Inbox>>,
+    },
     Graph(Arc<Graph>),
+    /// Runs branches of the graph that it is part of.
+    Condition(Arc<ConditionTask>),
+    /// Steers between the streams of the graph that it is part of, which alone does it.
+    Flow(Flow),
     /// Stands in a captured graph for an order that the graph keeps anyway.
     Order(&'static str),
 }
@@ -65,8 +74,10 @@ impl Task {
             Self::Wait { .. } | Self::WaitExternal(_) => "EVENT_WAIT",
             Self::Reset(_) => "EVENT_RESET",
             Self::Callback { .. } => "CALLBACK",
-            Self::HostFunction(_) => "HOST_FUNC",
+            Self::HostFunction { .. } => "HOST_FUNC",
             Self::Graph(_) => "MODEL_EXECUTE",
+            Self::Condition(task) => task.name(),
+            Self::Flow(flow) => flow.name(),
             Self::Other { name, .. } | Self::Order(name) => name,
         }
     }
@@ -104,12 +115,16 @@ impl Task {
                 let signal = inbox.deliver(*call)?;
                 if *blocks { stream.block_on(&signal, None).map(drop) } else { Ok(()) }
             }
-            Self::HostFunction(call) => {
+            Self::HostFunction { call, inbox: None } => {
                 call.run();
                 Ok(())
             }
+            Self::HostFunction { call, inbox: Some(inbox) } => {
+                stream.block_on(&inbox.deliver(*call)?, None).map(drop)
+            }
             Self::Graph(graph) => graph.run(stream),
-            Self::Order(_) => Ok(()),
+            Self::Condition(task) => task.run(stream),
+            Self::Order(_) | Self::Flow(_) => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Host callbacks in stream order.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
 use ascendcl_sys::*;
 
@@ -10,6 +11,7 @@ use crate::callback::Way;
 use crate::error::{Result, misuse};
 use crate::raw::Call;
 use crate::simulator;
+use crate::stream::Stream;
 use crate::task::Task;
 
 abi! {
@@ -29,6 +31,25 @@ abi! {
         simulator::get()?.subscriptions.process(deadline)
     }
 
+    /// Host functions of the stream run in the thread from now on.
+    pub fn aclrtSubscribeHostFunc(host_func_thread_id: u64, exe_stream: aclrtStream) {
+        let scope = Scope::enter()?;
+        let stream = explicit(&scope, exe_stream)?;
+        scope.simulator.subscriptions.subscribe_host_functions(host_func_thread_id, &stream)
+    }
+
+    pub fn aclrtUnSubscribeHostFunc(host_func_thread_id: u64, exe_stream: aclrtStream) {
+        let scope = Scope::enter()?;
+        let stream = explicit(&scope, exe_stream)?;
+        scope.simulator.subscriptions.unsubscribe_host_functions(host_func_thread_id, &stream)
+    }
+
+    /// The thread needs no context.
+    pub fn aclrtProcessHostFunc(milliseconds: i32) {
+        let deadline = timeout(milliseconds)?;
+        simulator::get()?.subscriptions.process_host_functions(deadline)
+    }
+
     pub fn aclrtLaunchCallback(
         fn_: aclrtCallback,
         user_data: *mut c_void,
@@ -46,7 +67,7 @@ abi! {
             }
         };
         let inbox = match &*stream.callbacks.lock() {
-            Way::Subscribed(inbox) => std::sync::Arc::clone(inbox),
+            Way::Subscribed(inbox) => Arc::clone(inbox),
             _ => {
                 return Err(misuse!(
                     ACL_ERROR_RT_STREAM_NO_CB_REG,
@@ -58,11 +79,15 @@ abi! {
         stream.submit(Task::Callback { call, inbox, blocks }).map(drop)
     }
 
-    /// Runs on the stream's own thread, and later tasks wait for it.
+    /// Runs in the thread that `aclrtSubscribeHostFunc` named, else on the stream's own; later tasks wait for it.
     pub fn aclrtLaunchHostFunc(stream: aclrtStream, fn_: aclrtHostFunc, args: *mut c_void) {
         let scope = Scope::enter()?;
         let stream = scope.stream(stream)?;
         let call = call(fn_, &args)?;
+        let inbox = stream.host_thread.lock().clone();
+        if inbox.is_some() {
+            return stream.submit(Task::HostFunction { call, inbox }).map(drop);
+        }
         let mut way = stream.callbacks.lock();
         if let Way::Subscribed(_) = &*way {
             return Err(misuse!(
@@ -73,8 +98,16 @@ abi! {
         }
         *way = Way::HostFunctions;
         drop(way);
-        stream.submit(Task::HostFunction(call)).map(drop)
+        stream.submit(Task::HostFunction { call, inbox: None }).map(drop)
     }
+}
+
+/// The stream of a handle, which must not be null.
+fn explicit(scope: &Scope, stream: aclrtStream) -> Result<Arc<Stream>> {
+    if stream.is_null() {
+        return Err(misuse!(ACL_ERROR_INVALID_PARAM, "exe_stream is null"));
+    }
+    scope.stream(stream)
 }
 
 fn call(function: aclrtCallback, argument: &Out<c_void>) -> Result<Call> {

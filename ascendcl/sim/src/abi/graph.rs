@@ -10,22 +10,27 @@ use ascendcl_sys::*;
 use super::stream::Scope;
 use super::{abi, timeout};
 use crate::error::{Result, failure, misuse};
-use crate::graph::{self, Capture, Graph, Update};
+use crate::graph::{self, Capture, Graph, Origin, Update};
 use crate::simulator;
 use crate::stream::{Making, Stream};
 use crate::task::Task;
 
 abi! {
     pub fn aclmdlRICaptureBegin(stream: aclrtStream, mode: aclmdlRICaptureMode) {
-        Capture::begin(&Scope::enter()?.stream(stream)?, mode)
+        Capture::begin(&Scope::enter()?.stream(stream)?, mode, None)
     }
 
     pub fn aclmdlRICaptureEnd(stream: aclrtStream, model_ri: *mut aclmdlRI) {
         model_ri.required()?;
         let scope = Scope::enter()?;
-        let graph = Capture::end(&scope.stream(stream)?).inspect_err(|_| {
+        let stream = scope.stream(stream)?;
+        let capture = stream.capture();
+        let graph = Capture::end(&stream).inspect_err(|_| {
             // Null, not what was there before, is what the program finds.
             let _ = model_ri.set(aclmdlRI::null());
+            if let Some(capture) = capture.filter(|_| stream.capture().is_none()) {
+                scope.simulator.end_parts(capture.graph);
+            }
         })?;
         scope.simulator.graphs.insert(graph.handle, Arc::clone(&graph));
         model_ri.set(aclmdlRI(graph.handle.pointer()))
@@ -92,13 +97,20 @@ abi! {
                 stream.id
             ));
         }
-        launch(&find(&scope, model_ri)?, &stream)
+        if stream.is_persistent() {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "stream {} is persistent, and executes no graph",
+                stream.id
+            ));
+        }
+        launch(&find_to_run(&scope, model_ri)?, &stream)
     }
 
     pub fn aclmdlRIExecute(model_ri: aclmdlRI, milliseconds: i32) {
         let deadline = timeout(milliseconds)?;
         let scope = Scope::enter()?;
-        let graph = find(&scope, model_ri)?;
+        let graph = find_to_run(&scope, model_ri)?;
         let context = &scope.context;
         let stream = Stream::new(&context.device, context.handle, &context.failure, Making::default())?;
         let result = launch(&graph, &stream).and_then(|()| stream.synchronize(deadline));
@@ -109,6 +121,7 @@ abi! {
     pub fn aclmdlRIDestroy(model_ri: aclmdlRI) {
         let scope = Scope::enter()?;
         let graph = find(&scope, model_ri)?;
+        graph.refuse_branch("destroyed")?;
         if graph.pending.load(Ordering::Acquire) > 0 {
             return Err(misuse!(ACL_ERROR_RT_MODEL_RUNNING, "graph {} is queued or running", graph.id));
         }
@@ -116,10 +129,14 @@ abi! {
         Ok(())
     }
 
-    /// As documented, captured graphs cannot be aborted, and the simulator has no others.
+    /// As documented, captured graphs cannot be aborted. A graph that does not run is left as it is.
     pub fn aclmdlRIAbort(model_ri: aclmdlRI) {
         let scope = Scope::enter()?;
         let graph = find(&scope, model_ri)?;
+        if let Origin::Built(build) = &graph.origin {
+            build.abort();
+            return Ok(());
+        }
         Err(failure!(
             ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
             "graph {} was captured, and such graphs cannot be aborted",
@@ -156,7 +173,17 @@ fn capture_of(stream: &Stream) -> Result<Arc<Capture>> {
     })
 }
 
-fn find(scope: &Scope, handle: aclmdlRI) -> Result<Arc<Graph>> {
+/// The graph of a handle, which must be complete.
+fn find_to_run(scope: &Scope, handle: aclmdlRI) -> Result<Arc<Graph>> {
+    let graph = find(scope, handle)?;
+    graph.refuse_branch("executed")?;
+    if let Origin::Built(build) = &graph.origin {
+        build.refuse_incomplete()?;
+    }
+    Ok(graph)
+}
+
+pub(super) fn find(scope: &Scope, handle: aclmdlRI) -> Result<Arc<Graph>> {
     let graph = scope.simulator.graphs.get(handle.0)?;
     if graph.device != scope.context.device.id {
         return Err(misuse!(

@@ -194,7 +194,9 @@ fn get_function(
         let name = found.kernel.name.clone();
         let object = &binary.object;
         let function = *binary.functions.entry(name).or_insert_with(|| {
-            FUNCTIONS.add(Arc::new(Function::new(Arc::clone(object), found, device))).addr()
+            let function = Arc::new(Function::new(Arc::clone(object), found, device));
+            let handle = FUNCTIONS.add(Arc::clone(&function)).addr();
+            *function.handle.get_or_init(|| handle)
         });
         Ok(aclrtFuncHandle(std::ptr::without_provenance_mut(function)))
     })?

@@ -8,6 +8,7 @@ use ascendcl_sys::*;
 use super::stream::Scope;
 use super::{In, abi, kernel, kernel_args};
 use crate::error::{Result, failure, misuse};
+use crate::exception::{self, Blamed};
 use crate::kernel::{Function, Packed, Queued, options};
 use crate::task::Task;
 use crate::transfer::Place;
@@ -182,7 +183,14 @@ pub(super) fn launch(
     }
     let simulator = Arc::downgrade(&scope.simulator);
     let queued = Queued { function, block_num, arguments, options: options()?, simulator };
-    stream.submit(Task::other("KERNEL", move |stream| queued.run(&stream.device))).map(drop)
+    let task = Task::other("KERNEL", move |stream| {
+        queued.run(&stream.device).inspect_err(|_| {
+            let arguments = queued.arguments.bytes().unwrap_or_default();
+            let function = queued.function.handle.get().copied().unwrap_or(0);
+            exception::blame(Some(Blamed { function, arguments }));
+        })
+    });
+    stream.submit(task).map(drop)
 }
 
 /// What a launch can be told and the model obeys, or need not obey.

@@ -6,6 +6,7 @@ use ascendcl_sys::*;
 
 use super::abi;
 use super::device::usable;
+use super::stream::Scope;
 use crate::device::Device;
 use crate::error::{Result, misuse};
 use crate::simulator;
@@ -41,6 +42,13 @@ abi! {
     pub fn aclrtGetDeviceResLimit(device_id: i32, type_: aclrtDevResLimitType, value: *mut u32) {
         let simulator = simulator::get()?;
         let cores = usable(&simulator, device_id)?.state.lock().cores;
+        value.set(cores[core_kind(type_)?])
+    }
+
+    /// What the device is limited to: streams have no limits of their own here.
+    pub fn aclrtGetResInCurrentThread(type_: aclrtDevResLimitType, value: *mut u32) {
+        let scope = Scope::enter()?;
+        let cores = scope.context.device.state.lock().cores;
         value.set(cores[core_kind(type_)?])
     }
 

@@ -23,12 +23,14 @@ mod event;
 pub(crate) mod executor;
 mod fill;
 mod graph;
+mod graph_build;
 mod host_memory;
 mod init;
 mod ipc;
 mod kernel;
 mod kernel_args;
 mod kernel_launch;
+mod label;
 mod launch_syntax;
 mod limits;
 mod managed;
@@ -40,6 +42,7 @@ mod overflow;
 mod process;
 mod profile;
 mod queue;
+mod random;
 mod reduce;
 mod shareable;
 pub(crate) mod stream;
@@ -245,14 +248,18 @@ by_value!(
     aclrtParamHandle
 );
 by_value!(aclrtContext, aclrtEvent, aclrtNotify, aclrtStream, aclrtTaskGrp, aclmdlRI);
-by_value!(aclrtCallback, aclrtExceptionInfoCallback);
+by_value!(aclmdlRICondHandle, aclrtLabel, aclrtLabelList, aclmdlRICondTaskParams);
+by_value!(aclrtCallback, aclrtExceptionInfoCallback, aclrtStreamStateCallback);
 by_value!(
     aclCannAttr,
     aclDeviceInfo,
     aclCANNPackageName,
     aclSysParamOpt,
     aclmdlRICaptureMode,
+    aclmdlRICondHandleFlag,
     aclrtCallbackBlockType,
+    aclrtCompareDataType,
+    aclrtCondition,
     aclrtDevAttr,
     aclrtDevFeatureType,
     aclrtDevResLimitType,

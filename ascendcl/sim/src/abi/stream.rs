@@ -10,11 +10,15 @@ use crate::context::{self, Context};
 use crate::error::{Result, failure, misuse};
 use crate::simulator::{self, Simulator};
 use crate::stream::{self, Making, Stream};
+use crate::stream_state;
 
-/// The flags whose streams work as others do. The rest makes streams that only graphs built by hand use.
-const PLAIN_FLAGS: u32 = ACL_STREAM_FAST_LAUNCH | ACL_STREAM_FAST_SYNC | ACL_STREAM_HUGE;
-const KNOWN_FLAGS: u32 =
-    PLAIN_FLAGS | ACL_STREAM_PERSISTENT | ACL_STREAM_CPU_SCHEDULE | ACL_STREAM_DEVICE_USE_ONLY;
+/// Streams of these flags work as others do, except persistent ones, which keep their tasks for a graph.
+const SIMULATED_FLAGS: u32 = ACL_STREAM_FAST_LAUNCH
+    | ACL_STREAM_FAST_SYNC
+    | ACL_STREAM_HUGE
+    | ACL_STREAM_PERSISTENT
+    | ACL_STREAM_DEVICE_USE_ONLY;
+const KNOWN_FLAGS: u32 = SIMULATED_FLAGS | ACL_STREAM_CPU_SCHEDULE;
 
 abi! {
     pub fn aclrtCreateStream(stream: *mut aclrtStream) {
@@ -220,6 +224,20 @@ abi! {
         value.set(answer)
     }
 
+    /// The callback is told of default streams, too, in the thread that makes or ends them.
+    pub fn aclrtRegStreamStateCallback(
+        reg_name: *const std::ffi::c_char,
+        callback: aclrtStreamStateCallback,
+        args: *mut std::ffi::c_void,
+    ) {
+        simulator::get()?;
+        let name = reg_name.text()?;
+        if name.is_empty() {
+            return Err(misuse!(ACL_ERROR_INVALID_PARAM, "reg_name is empty"));
+        }
+        stream_state::watch(name, callback, args.raw().expose_provenance())
+    }
+
     pub fn aclrtGetThreadLastTaskId(task_id: *mut u32) {
         simulator::get()?;
         task_id.set(stream::last_task())
@@ -262,16 +280,16 @@ fn create(making: Making) -> Result<aclrtStream> {
     if flags & !KNOWN_FLAGS != 0 {
         return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no stream flag {:#x}", flags & !KNOWN_FLAGS));
     }
-    if flags & !PLAIN_FLAGS != 0 {
+    if flags & !SIMULATED_FLAGS != 0 {
         return Err(failure!(
             ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
             "the simulator has no streams of flag {:#x}",
-            flags & !PLAIN_FLAGS
+            flags & !SIMULATED_FLAGS
         ));
     }
     let context = &scope.context;
     let stream = Stream::new(&context.device, context.handle, &context.failure, making)?;
-    scope.simulator.streams.insert(stream.handle, Arc::clone(&stream));
+    scope.simulator.add_stream(&stream);
     Ok(aclrtStream(stream.handle.pointer()))
 }
 
@@ -291,6 +309,13 @@ fn destroy(handle: aclrtStream, patient: bool) -> Result {
         return Err(misuse!(
             ACL_ERROR_RT_STREAM_CAPTURED,
             "the work of stream {} is being captured; end the capture first",
+            stream.id
+        ));
+    }
+    if stream.persistent.as_ref().is_some_and(|persistent| persistent.graph().is_some()) {
+        return Err(misuse!(
+            ACL_ERROR_RT_STREAM_MODEL,
+            "stream {} is bound to a graph; call aclmdlRIUnbindStream first",
             stream.id
         ));
     }
