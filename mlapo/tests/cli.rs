@@ -380,7 +380,7 @@ fn wrong_arguments_are_errors() {
 
 #[test]
 fn every_command_has_help_with_examples_or_units() {
-    for command in ["run", "verify", "inspect", "doctor", "synth"] {
+    for command in ["run", "verify", "check", "compare", "inspect", "doctor", "synth"] {
         let help = success(&[command, "--help"]);
         assert!(help.contains("Usage: mlapo") && help.contains("--"), "{help}");
         assert!(command == "doctor" || help.contains("Examples:"), "{help}");
@@ -389,11 +389,81 @@ fn every_command_has_help_with_examples_or_units() {
 }
 
 #[test]
+fn compare_sets_the_backends_beside_each_other() {
+    let small = ["compare", "--heads", "2", "--hidden-size", "256", "--tokens", "3"];
+    let plain = success(&small);
+    for word in [
+        "reference",
+        "host",
+        "kernel",
+        "unfused",
+        "unfused-single",
+        "atb is left out",
+        "`hidden_size` must be",
+    ] {
+        assert!(plain.contains(word), "{word}: {plain}");
+    }
+    assert!(!plain.contains("DIFFER"), "{plain}");
+    assert!(plain.contains("unfused: 10 launches, ") && plain.contains("fused: 1 launch, "), "{plain}");
+
+    // The vendor's operator beside the kernel, in the mode where the query is int8.
+    let document = json(&[
+        "compare",
+        "--json",
+        "--heads",
+        "2",
+        "--tokens",
+        "3",
+        "--cache",
+        "split-nz-int8",
+        "--backend",
+        "kernel",
+        "--backend",
+        "atb",
+    ]);
+    let pair = &document["pairs"][0];
+    assert_eq!((&pair["backends"], &pair["agree"]), (&serde_json::json!(["kernel", "atb"]), &true.into()));
+    assert_eq!(document["pairs"].as_array().unwrap().len(), 1);
+    let names: Vec<&str> =
+        pair["tensors"].as_array().unwrap().iter().map(|tensor| tensor["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["q_out0", "q_out1", "kv_cache", "kv_cache_rope"]);
+    // Weights: int8 2112 x 7168 and 384 x 1536, 16-bit 2 x 128 x 512, and what is small beside them.
+    let read = document["fused"]["read"].as_u64().unwrap();
+    let weights = 2112 * 7168 + 384 * 1536 + 2 * 2 * 128 * 512;
+    assert!((weights..weights + 120_000).contains(&read), "{read} {weights}");
+}
+
+#[test]
+fn fixtures_that_a_backend_does_not_take_are_skipped() {
+    let taken = fixture("public/p02_bf16_cm0_qm0_n5_h4.safetensors");
+    let refused = fixture("public/p12_bf16_cm2_qm1_n12_h4.safetensors");
+    let [taken, refused] = [&taken, &refused].map(|path| path.to_str().unwrap());
+    let plain = success(&["verify", "--backend", "atb", taken, refused]);
+    assert!(plain.contains("SKIP") && plain.contains("`quant_mode` must be PerTensor"), "{plain}");
+    assert!(plain.ends_with("1 passed, 0 failed, 1 skipped\n"), "{plain}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlapo"));
+    let output = command.args(["verify", "--backend", "atb", refused]).output().unwrap();
+    assert_eq!(
+        (code(&output), &*text(&output.stdout).lines().last().unwrap()),
+        (1, "0 passed, 0 failed, 1 skipped")
+    );
+}
+
+#[test]
 fn doctor_reports() {
     let plain = success(&["doctor"]);
-    for word in
-        ["CANN toolkit", "driver", "AscendCL library", "C++ compiler", "libclang", "simulated device", "next"]
-    {
+    for word in [
+        "CANN toolkit",
+        "ATB",
+        "driver",
+        "npu-smi",
+        "AscendCL library",
+        "shim over ATB",
+        "C++ compiler",
+        "libclang",
+        "simulated device",
+        "next",
+    ] {
         assert!(plain.contains(word), "{word}: {plain}");
     }
     let document = json(&["doctor", "--json"]);

@@ -1,5 +1,7 @@
 //! `mlapo doctor`: what is installed on this machine, what was tried, what to do next.
 
+mod advice;
+mod ascend;
 mod system;
 
 use std::io::Write;
@@ -11,12 +13,14 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, explain};
 use crate::output::{print_json, stdout};
 use crate::units;
+use ascend::{Ascend, NpuSmi};
 use system::{Compiler, Environment};
 
 /// Report what is installed here, what was tried and what to do next
 ///
-/// Looks for the CANN toolkit, the driver and its devices, the AscendCL library, a C++ compiler, libclang and the
-/// simulated device. Nothing is changed. The exit status is 0 whatever is found.
+/// Looks for driver, firmware and devices, the CANN toolkit, ATB, the environment that their scripts set, the AscendCL library,
+/// a C++ compiler, libclang and the simulated device, and says the remedy of each fault that it knows. Nothing is changed. The
+/// exit status is 0 whatever is found.
 #[derive(clap::Args)]
 pub struct Args {
     /// Print one JSON document
@@ -24,17 +28,14 @@ pub struct Args {
     json: bool,
 }
 
-/// Where an installer puts a toolkit, besides the places that environment variables name.
-const TOOLKIT_PLACES: [&str; 3] =
-    ["/usr/local/Ascend/ascend-toolkit/latest", "/usr/local/Ascend/latest", "/usr/local/Ascend/cann"];
-/// Written by the driver's installer.
-const DRIVER_VERSION: &str = "/usr/local/Ascend/driver/version.info";
 /// What a toolkit's set_env.sh and this program's libraries look at.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 11] = [
     "ASCEND_HOME_PATH",
     "ASCEND_TOOLKIT_HOME",
     "ASCEND_OPP_PATH",
     "ATB_HOME_PATH",
+    "ATB_SHIM_LIBRARY",
+    "LD_LIBRARY_PATH",
     "ASCENDCL_LIBRARY",
     "ASCENDCL_BACKEND",
     "ASCENDCL_SIM_DEVICES",
@@ -52,14 +53,15 @@ struct FoundDevice {
 /// What was found.
 struct Findings {
     variables: Vec<(&'static str, String)>,
-    /// Places where a toolkit would be, and whether one is there.
-    toolkits: Vec<(PathBuf, bool)>,
-    driver_version: Option<String>,
-    device_nodes: Vec<PathBuf>,
+    ascend: Ascend,
+    /// What is wrong with it.
+    faults: Vec<String>,
     /// The AscendCL library that loads, or what was tried.
     acl: Result<PathBuf, sys::LoadError>,
     /// Devices of the installed library; not tried without one.
     npu: Option<Result<Vec<FoundDevice>, String>>,
+    /// The shim over ATB that loads, or what was tried.
+    atb: Result<String, String>,
     compilers: Vec<Compiler>,
     libclang: Option<PathBuf>,
     simulator: Result<Vec<FoundDevice>, String>,
@@ -78,22 +80,14 @@ impl Findings {
     fn gather(environment: &Environment) -> Self {
         let variables: Vec<_> =
             VARIABLES.into_iter().filter_map(|name| Some((name, environment.get(name)?))).collect();
-        let homes = ["ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"];
-        let named = homes.into_iter().filter_map(|name| environment.get(name)).map(PathBuf::from);
-        let own = environment.get("HOME").map(|home| Path::new(&home).join("Ascend/ascend-toolkit/latest"));
-        let mut places: Vec<PathBuf> = Vec::new();
-        for place in named.chain(TOOLKIT_PLACES.map(PathBuf::from)).chain(own) {
-            if !places.contains(&place) {
-                places.push(place);
-            }
-        }
+        let ascend = Ascend::find(Path::new("/"), environment);
         let library =
             sys::Library::open().map(|library| library.path().map(Path::to_owned).unwrap_or_default());
         Self {
             variables,
-            toolkits: places.into_iter().map(|place| (place.clone(), place.join("lib64").is_dir())).collect(),
-            driver_version: system::first_version(Path::new(DRIVER_VERSION)),
-            device_nodes: system::device_nodes(Path::new("/dev")),
+            faults: advice::faults(&ascend, environment),
+            ascend,
+            atb: atb::sys::Shim::open().map(|shim| shim.name().to_owned()).map_err(|error| explain(&error)),
             npu: library.is_ok().then(|| devices(Backend::Npu)),
             acl: library,
             compilers: system::compilers(),
@@ -109,28 +103,30 @@ impl Findings {
 
     /// What to do, most important first.
     fn advice(&self) -> Vec<String> {
-        let mut advice = Vec::new();
-        let toolkit = self.toolkits.iter().find(|(_, there)| *there).map(|(path, _)| path);
-        match (&self.acl, toolkit) {
-            (Err(_), Some(path)) => advice.push(format!(
-                "a toolkit is in {}, but its library does not load: `source` its set_env.sh, or set ASCENDCL_LIBRARY",
-                path.display()
-            )),
-            (Err(_), None) => advice.push(
+        let mut advice = self.faults.clone();
+        let has_toolkit = self.ascend.toolkits.iter().any(|toolkit| toolkit.is_there);
+        match &self.acl {
+            Err(_) if !has_toolkit => advice.push(
                 "for an NPU: install the driver, the firmware and the CANN toolkit (8.1 or newer), then `source` the \
                  toolkit's set_env.sh"
                     .to_owned(),
             ),
-            (Ok(_), _) if !self.has_npu() => advice.push(
+            Err(_) if self.faults.is_empty() => advice.push(
+                "a toolkit is there, but its library does not load; what was tried is above: set ASCENDCL_LIBRARY to it"
+                    .to_owned(),
+            ),
+            Ok(_) if !self.has_npu() && self.faults.is_empty() => advice.push(
                 "the AscendCL library loads but gives no device: check the driver with `npu-smi info`, and in a \
                  container that /dev/davinci* is passed in"
                     .to_owned(),
             ),
             _ => {}
         }
-        if self.device_nodes.is_empty() && self.driver_version.is_some() {
+        if self.atb.is_err() && !self.ascend.atb.is_empty() {
             advice.push(
-                "the driver is installed but there is no /dev/davinci*: is a device fitted?".to_owned(),
+                "ATB is installed, but no shim over it loads: build this program with ATB_HOME_PATH set, or run `cargo \
+                 xtask atb-shim`"
+                    .to_owned(),
             );
         }
         if self.compilers.is_empty() {
@@ -165,25 +161,7 @@ impl Findings {
         for (name, value) in &self.variables {
             writeln!(out, "  {name}={value}")?;
         }
-        writeln!(out, "\nCANN toolkit")?;
-        for (path, there) in &self.toolkits {
-            let found = if *there { "found" } else { "not there" };
-            let version =
-                system::toolkit_version(path).map(|version| format!(", {version}")).unwrap_or_default();
-            writeln!(out, "  {found:<9}  {}{version}", path.display())?;
-        }
-        writeln!(out, "\ndriver")?;
-        match &self.driver_version {
-            Some(version) => writeln!(out, "  found      {version}")?,
-            None => writeln!(out, "  not there  {DRIVER_VERSION}")?,
-        }
-        match self.device_nodes.as_slice() {
-            [] => writeln!(out, "  not there  /dev/davinci*")?,
-            nodes => {
-                let nodes: Vec<String> = nodes.iter().map(|node| node.display().to_string()).collect();
-                writeln!(out, "  found      {}", nodes.join(", "))?;
-            }
-        }
+        self.print_installation(&mut out)?;
         writeln!(out, "\nAscendCL library")?;
         match &self.acl {
             Ok(path) => writeln!(out, "  loads      {}", path.display())?,
@@ -197,6 +175,11 @@ impl Findings {
         if let Some(devices) = &self.npu {
             writeln!(out, "\nNPU devices")?;
             print_devices(&mut out, devices)?;
+        }
+        writeln!(out, "\nshim over ATB")?;
+        match &self.atb {
+            Ok(name) => writeln!(out, "  loads      {name}")?,
+            Err(error) => writeln!(out, "  {}", error.replace('\n', "\n  "))?,
         }
         writeln!(out, "\nC++ compiler (kernels for the simulated device)")?;
         for Compiler { name, version } in &self.compilers {
@@ -219,6 +202,50 @@ impl Findings {
         Ok(out.flush()?)
     }
 
+    fn print_installation(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let Ascend { toolkits, driver, firmware, devices, managing, atb, npu_smi, .. } = &self.ascend;
+        let version = |version: &Option<String>| {
+            version.as_ref().map(|version| format!(", {version}")).unwrap_or_default()
+        };
+        writeln!(out, "\nCANN toolkit")?;
+        for toolkit in toolkits {
+            let found = if toolkit.is_there { "found" } else { "not there" };
+            writeln!(out, "  {found:<9}  {}{}", toolkit.path.display(), version(&toolkit.version))?;
+        }
+        writeln!(out, "\nATB")?;
+        for installation in atb {
+            let abi = installation.abi.map(|abi| format!(", C++ ABI {abi}")).unwrap_or_default();
+            writeln!(
+                out,
+                "  found      {}{}{abi}",
+                installation.path.display(),
+                version(&installation.version)
+            )?;
+        }
+        if atb.is_empty() {
+            writeln!(out, "  not there")?;
+        }
+        writeln!(out, "\ndriver")?;
+        for (what, version) in [("driver", driver), ("firmware", firmware)] {
+            match version {
+                Some(version) => writeln!(out, "  found      {what}, {version}")?,
+                None => writeln!(out, "  not there  {what}")?,
+            }
+        }
+        for node in devices.iter().chain(managing) {
+            let access = if node.accessible { "" } else { ", which this user may not read and write" };
+            writeln!(out, "  found      {}{access}", node.path.display())?;
+        }
+        if devices.is_empty() {
+            writeln!(out, "  not there  /dev/davinci*")?;
+        }
+        match npu_smi {
+            NpuSmi::Missing => writeln!(out, "  not there  npu-smi"),
+            NpuSmi::Works => writeln!(out, "  works      npu-smi info"),
+            NpuSmi::Fails(message) => writeln!(out, "  fails      npu-smi info: {message}"),
+        }
+    }
+
     fn as_json(&self) -> Value {
         let library = match &self.acl {
             Ok(path) => json!({ "path": path }),
@@ -229,20 +256,27 @@ impl Findings {
                 json!({ "path": null, "error": error.to_string(), "tried": tried })
             }
         };
-        let toolkit = |(path, there): &(PathBuf, bool)| json!({ "path": path, "found": there, "version": system::toolkit_version(path) });
         let compiler = |compiler: &Compiler| json!({ "name": compiler.name, "version": compiler.version });
         let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
-        json!({
+        let mut document = self.ascend.as_json();
+        let rest = json!({
             "environment": Value::Object(variables.collect()),
-            "toolkits": self.toolkits.iter().map(toolkit).collect::<Vec<_>>(),
-            "driver": { "version": self.driver_version, "device_nodes": self.device_nodes },
+            "faults": self.faults,
             "library": library,
+            "atb_shim": match &self.atb {
+                Ok(name) => json!({ "name": name }),
+                Err(error) => json!({ "name": null, "error": error }),
+            },
             "npu": self.npu.as_ref().map(devices_json),
             "compilers": self.compilers.iter().map(compiler).collect::<Vec<_>>(),
             "libclang": self.libclang,
             "simulator": devices_json(&self.simulator),
             "next": self.advice(),
-        })
+        });
+        if let (Value::Object(document), Value::Object(rest)) = (&mut document, rest) {
+            document.extend(rest);
+        }
+        document
     }
 }
 

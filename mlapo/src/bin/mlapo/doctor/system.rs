@@ -15,6 +15,12 @@ impl Environment {
         Self(variables.filter(|(_, value)| !value.is_empty()).collect())
     }
 
+    /// Just these variables.
+    #[cfg(test)]
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     pub fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
@@ -132,8 +138,7 @@ mod tests {
     fn libclang_is_not_libclang_cpp() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        let environment =
-            Environment([("LIBCLANG_PATH".to_owned(), path.to_string_lossy().into_owned())].into());
+        let environment = Environment::of(&[("LIBCLANG_PATH", path.to_str().unwrap())]);
         for name in ["libclang-cpp.so.14", "libclangBasic.a"] {
             fs::write(path.join(name), "").unwrap();
         }
