@@ -10,6 +10,7 @@ mod bindgen;
 mod build_kernels;
 mod check_kernel;
 mod sim_cc;
+mod sim_install;
 mod tiling_header;
 
 /// Developer tasks of the workspace.
@@ -28,6 +29,7 @@ enum Task {
     BuildKernels(build_kernels::Args),
     CheckKernel(check_kernel::Args),
     SimCc(sim_cc::Args),
+    SimInstall(sim_install::Args),
     TilingHeader(tiling_header::Args),
 }
 
@@ -38,7 +40,8 @@ fn main() -> ExitCode {
         Task::Bindgen(args) => bindgen::run(&args),
         Task::BuildKernels(args) => build_kernels::run(&args),
         Task::CheckKernel(args) => check_kernel::run(&args),
-        Task::SimCc(args) => sim_cc::run(&args),
+        Task::SimCc(args) => sim_cc::run(args),
+        Task::SimInstall(args) => sim_install::run(&args),
         Task::TilingHeader(args) => tiling_header::run(&args),
     }
 }

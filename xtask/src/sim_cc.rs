@@ -1,51 +1,18 @@
-//! `cargo xtask sim-cc`: Ascend C kernels for the simulated AI cores.
+//! `cargo xtask sim-cc`: Ascend C for the simulated AI cores.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use ascendcl_sim_cc::Build;
-
-/// Compile Ascend C kernels for the simulated AI cores.
+/// Compile Ascend C for the simulated AI cores: kernels alone, or with the program that launches them.
 ///
-/// The result is a shared library that aclrtBinaryLoadFromFile of the simulated device loads.
+/// The arguments are those of sim-cc; see `cargo xtask sim-cc -- --help`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Files with kernels: .cpp, .asc, .cce or .h.
-    #[arg(required = true, value_name = "SOURCE")]
-    sources: Vec<PathBuf>,
-    /// The object to write.
-    #[arg(short, long, value_name = "OUT.so")]
-    output: PathBuf,
-    /// A folder to look for included files in.
-    #[arg(short = 'I', value_name = "DIR")]
-    include: Vec<PathBuf>,
-    /// A macro.
-    #[arg(short = 'D', value_name = "NAME[=VALUE]")]
-    define: Vec<String>,
-    /// The compiler, in place of CXX or g++.
-    #[arg(long, value_name = "PROGRAM")]
-    cxx: Option<PathBuf>,
+    /// Sources and options, as for a compiler.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    arguments: Vec<OsString>,
 }
 
-pub(crate) fn run(args: &Args) -> ExitCode {
-    let mut build = Build::new(&args.output);
-    build = args.sources.iter().fold(build, Build::source);
-    build = args.include.iter().fold(build, Build::include);
-    build = args.define.iter().fold(build, Build::define);
-    if let Some(compiler) = &args.cxx {
-        build = build.compiler(compiler);
-    }
-    match build.run() {
-        Ok(built) => {
-            println!("{}", built.output.display());
-            for kernel in built.kernels {
-                println!("  {} ({:?})", kernel.name, kernel.kernel_type);
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("sim-cc: {error}");
-            ExitCode::FAILURE
-        }
-    }
+pub(crate) fn run(args: Args) -> ExitCode {
+    ascendcl_sim_cc::cli::main(args.arguments)
 }
