@@ -12,6 +12,7 @@
 //! result can be looked at.
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use ascendcl::{DataType, Element, Format, Runtime, Stream, Tensor, Workspace};
@@ -66,19 +67,23 @@ impl Activation for bf16 {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number =
-        |index: usize, default| arguments.get(index).map_or(Ok(default), |word| word.parse::<usize>());
-    let result = match (arguments.first().map_or("fp16", String::as_str), number(1, 4), number(2, 128)) {
-        ("fp16", Ok(tokens), Ok(heads)) => demonstrate::<f16>(tokens, heads),
-        ("bf16", Ok(tokens), Ok(heads)) => demonstrate::<bf16>(tokens, heads),
-        _ => Err("usage: mla_preprocess [fp16|bf16] [tokens] [heads]".into()),
-    };
-    match result {
+    match run(&arguments, &mut std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mla_preprocess: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The program, which prints to `out`.
+pub fn run(arguments: &[String], out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    let number =
+        |index: usize, default| arguments.get(index).map_or(Ok(default), |word| word.parse::<usize>());
+    match (arguments.first().map_or("fp16", String::as_str), number(1, 4), number(2, 128)) {
+        ("fp16", Ok(tokens), Ok(heads)) => demonstrate::<f16>(tokens, heads, out),
+        ("bf16", Ok(tokens), Ok(heads)) => demonstrate::<bf16>(tokens, heads, out),
+        _ => Err("usage: mla_preprocess [fp16|bf16] [tokens] [heads]".into()),
     }
 }
 
@@ -161,12 +166,16 @@ fn slot(token: usize) -> usize {
 /// What a cache has where nothing is written.
 const UNTOUCHED: i8 = 111;
 
-fn demonstrate<T: Activation>(tokens: usize, heads: usize) -> Result<(), Box<dyn Error>> {
+fn demonstrate<T: Activation>(
+    tokens: usize,
+    heads: usize,
+    out: &mut dyn Write,
+) -> Result<(), Box<dyn Error>> {
     let runtime = Runtime::new()?;
     let stream = runtime.device(0)?.stream()?;
     let mut context = Context::new(&stream)?;
     let library = Library::of(&runtime)?;
-    println!("{} {} on {:?}", library.name(), library.version()?, stream.device());
+    writeln!(out, "{} {} on {:?}", library.name(), library.version()?, stream.device())?;
 
     let param = MlaPreprocess { cache_mode: CacheMode::Int8Nzcache, ..MlaPreprocess::default() };
     let mut operation = Operation::new(&runtime, param)?;
@@ -198,22 +207,22 @@ fn demonstrate<T: Activation>(tokens: usize, heads: usize) -> Result<(), Box<dyn
         .output(&mut query_rope)
         .output_updated(20);
     for (index, desc) in operation.infer_shape(&pack.input_descs())?.iter().enumerate() {
-        println!("output {index}: {desc}");
+        writeln!(out, "output {index}: {desc}")?;
     }
 
     let mut workspace = Workspace::default();
     let mut prepared = operation.setup(&mut context, pack)?;
-    println!("workspace: {} bytes", prepared.workspace_size());
+    writeln!(out, "workspace: {} bytes", prepared.workspace_size())?;
     for execution in 1..=EXECUTIONS {
         // SAFETY: slots are below `BLOCKS * BLOCK_SIZE`, and shapes are those of the parameter's documentation.
         unsafe { prepared.execute_unchecked(&stream, &mut workspace) }?;
         stream.synchronize()?;
-        println!("tokens: {tokens} heads: {heads} execution: {execution}");
+        writeln!(out, "tokens: {tokens} heads: {heads} execution: {execution}")?;
     }
     drop(prepared);
 
     check(&stream.tensor_to_vec::<i8>(&kv_cache)?, tokens)?;
-    println!("{tokens} rows of the cache were written, and no other");
+    writeln!(out, "{tokens} rows of the cache were written, and no other")?;
     Ok(())
 }
 

@@ -63,8 +63,8 @@ impl<'a, P: Param> Prepared<'a, P> {
             let mut state = context.core.lock();
             state.pace_setup()?;
             // Not every operation of the library compares its outputs with what it will write, so we do.
-            for (index, (inferred, given)) in core.infer_shape(&inputs)?.iter().zip(&pack.outputs).enumerate()
-            {
+            let inferred = if core.trust().infers_sizes { core.infer_shape(&inputs)? } else { Vec::new() };
+            for (index, (inferred, given)) in inferred.iter().zip(&pack.outputs).enumerate() {
                 let bytes = inferred.bytes(&"inferred output")?;
                 if (given.dataSize as u128) < bytes as u128 {
                     let (tensor, expected) =

@@ -7,10 +7,11 @@ mod common;
 
 use std::sync::Mutex;
 
+use ascendcl::Format;
 use atb::param::{Concat, Linear};
 use atb::{Context, Error, Operation, VariantPack};
 use atb_sim::{Leak, report};
-use common::{Gate, Rig};
+use common::{Gate, Rig, halves};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -94,9 +95,12 @@ fn streams_that_share_a_context_follow_one_another() {
     // Two operations of different memory: only the context's own memory orders them.
     let (mut first, mut second) =
         (rig.operation(Concat { concat_dim: 0 }), rig.operation(Concat { concat_dim: 0 }));
-    let (a, b) = (rig.half(&[1.0], &[1]), rig.half(&[2.0], &[1]));
-    let (mut y, mut z) = (rig.output(&[2]), rig.output(&[2]));
-    rig.stream.synchronize().unwrap();
+    // Made on the stream that uses them, so that nothing but the context is common.
+    let half = |value: f32| halves(&[value]);
+    let a = rig.half(&[1.0], &[1]);
+    let b = other.tensor_from(&half(2.0), Format::Nd, &[1]).unwrap();
+    let mut y = rig.output(&[2]);
+    let mut z = other.tensor_from(&[half(0.0), half(0.0)].concat(), Format::Nd, &[2]).unwrap();
 
     let gate = Gate::close(&rig.stream);
     let pack = VariantPack::new().input(&a).input(&a).output(&mut y);
@@ -110,7 +114,8 @@ fn streams_that_share_a_context_follow_one_another() {
     other.synchronize().unwrap();
     assert_eq!((rig.floats(&y), rig.floats(&z)), (vec![1.0, 1.0], vec![2.0, 2.0]));
 
-    // A context of its own waits for nobody.
+    // A context of its own waits for nobody. (The first stream has read `z` meanwhile.)
+    let mut z = other.tensor_from(&[half(0.0), half(0.0)].concat(), Format::Nd, &[2]).unwrap();
     let mut own = Context::new(&other).unwrap();
     let mut third = rig.operation(Concat { concat_dim: 0 });
     let gate = Gate::close(&rig.stream);
