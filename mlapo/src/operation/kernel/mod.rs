@@ -3,7 +3,7 @@
 mod binary;
 mod raw;
 
-use ascendcl::{DeviceAttribute, DeviceBuffer, Kernel, Module, Stream, Workspace};
+use ascendcl::{DeviceBuffer, Kernel, Module, Stream, Workspace};
 use mlapo_kernel::{Shape, Tiling, TilingError};
 
 use super::{Input, Output};
@@ -109,7 +109,7 @@ impl KernelBackend {
         weights.check(config)?;
         check(config)?;
         let device = stream.device();
-        let cube_cores = device.attribute(DeviceAttribute::CubeCores)?;
+        let cube_cores = device.properties()?.ai_cores;
         let kernel =
             Module::from_bytes(device, binary::object(device)?)?.kernel(mlapo_kernel::KERNEL)?;
         let quant = [&weights.down, &weights.up].map(|projection| match projection.input {
@@ -127,7 +127,6 @@ impl KernelBackend {
                 .iter()
                 .all(|projection| are_short(&projection.descale)),
         };
-        let cube_cores = usize::try_from(cube_cores).unwrap_or(0);
         let tiling = Tiling::plan(&shape(config, 1, 1, &prepared), cube_cores).map_err(not_for_the_kernel)?;
         let words = tiling.fused_dequant != 0;
         Ok(Self {
