@@ -317,7 +317,7 @@ impl Build {
 
     /// The folder of the headers that kernels are compiled against, in the source tree of this crate.
     pub fn headers() -> PathBuf {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
         path.canonicalize().unwrap_or(path)
     }
 
