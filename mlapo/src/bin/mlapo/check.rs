@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use ascendcl::Runtime;
 use ascendcl_sim::kernel::{self, Finding, LaunchReport, Level, Options};
-use mlapo::{Backend, Config, QuantMode, SampleInputs, Weights};
+use mlapo::{Backend, Config, SampleInputs, Weights};
 use serde_json::{Value, json};
 
 use crate::call::{Call, Inputs};
-use crate::choice::{CacheChoice, DtypeChoice, QuantChoice};
 use crate::failure::Failure;
 use crate::output::{print_json, stdout};
+use crate::shape::Shape;
 
 /// Run the fused kernel under the sanitizer of the simulated AI cores
 ///
@@ -28,27 +28,8 @@ Examples:
   mlapo check --tokens 33 --heads 18 --cache split-nz-int8 --quant per-token
   mlapo check --auto-sync")]
 pub struct Args {
-    /// Tokens of the call
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    tokens: u32,
-    /// Query heads
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    heads: usize,
-    /// Width of the hidden state
-    #[arg(long, value_name = "N", default_value_t = 7168)]
-    hidden_size: usize,
-    /// Type of the activations
-    #[arg(long, value_enum, default_value_t = DtypeChoice::Bf16)]
-    dtype: DtypeChoice,
-    /// Layout of the paged cache
-    #[arg(long, value_enum, default_value_t = CacheChoice::Split)]
-    cache: CacheChoice,
-    /// Quantisation of the activations
-    #[arg(long, value_enum, default_value_t = QuantChoice::PerTensor)]
-    quant: QuantChoice,
-    /// The hidden state comes normalised and is only quantised
-    #[arg(long)]
-    no_input_norm: bool,
+    #[command(flatten)]
+    shape: Shape,
     /// Grant the order that the device's compiler inserts by itself (--cce-auto-sync=on)
     #[arg(long)]
     auto_sync: bool,
@@ -59,15 +40,8 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let tokens = args.tokens as usize;
-    let config = Config::deepseek_v3()
-        .hidden_size(args.hidden_size)
-        .num_heads(args.heads)
-        .dtype(args.dtype.into())
-        .cache_mode(args.cache.into())
-        .quant_mode(QuantMode::from(args.quant))
-        .input_norm(!args.no_input_norm)
-        .build()?;
+    let tokens = args.shape.tokens();
+    let config = args.shape.config()?;
     let weights = Weights::random(&config, 0);
     kernel::configure(Options { level: Level::Check, auto_sync: args.auto_sync, ..Options::default() });
     let runtime = Runtime::with_backend(ascendcl::Backend::Sim)?;

@@ -8,13 +8,14 @@ use mlapo::call::Values;
 use mlapo::fixture::{TensorReport, Yardstick, compare_values};
 use mlapo::reference::Order;
 use mlapo::traffic::{self, LaunchTraffic};
-use mlapo::{Backend, Config, QuantMode, SampleInputs, Weights};
+use mlapo::{Backend, Config, SampleInputs, Weights};
 use serde_json::{Value, json};
 
 use crate::call::{Call, Inputs};
-use crate::choice::{BackendChoice, CacheChoice, DtypeChoice, QuantChoice, config_json};
+use crate::choice::{BackendChoice, config_json};
 use crate::failure::{Failure, explain};
 use crate::output::{print_json, stdout};
+use crate::shape::Shape;
 use crate::table::Table;
 use crate::units;
 
@@ -35,27 +36,8 @@ Examples:
   mlapo compare --tokens 16 --cache combined --dtype fp16
   mlapo compare --backend kernel --backend atb --heads 16")]
 pub struct Args {
-    /// Tokens of the call
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    tokens: u32,
-    /// Query heads
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    heads: usize,
-    /// Width of the hidden state
-    #[arg(long, value_name = "N", default_value_t = 7168)]
-    hidden_size: usize,
-    /// Type of the activations
-    #[arg(long, value_enum, default_value_t = DtypeChoice::Bf16)]
-    dtype: DtypeChoice,
-    /// Layout of the paged cache
-    #[arg(long, value_enum, default_value_t = CacheChoice::Split)]
-    cache: CacheChoice,
-    /// Quantisation of the activations
-    #[arg(long, value_enum, default_value_t = QuantChoice::PerTensor)]
-    quant: QuantChoice,
-    /// The hidden state comes normalised and is only quantised
-    #[arg(long)]
-    no_input_norm: bool,
+    #[command(flatten)]
+    shape: Shape,
     /// Compare these backends only
     #[arg(long = "backend", value_enum, value_name = "BACKEND")]
     backends: Vec<BackendChoice>,
@@ -101,15 +83,8 @@ impl Pair {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let config = Config::deepseek_v3()
-        .hidden_size(args.hidden_size)
-        .num_heads(args.heads)
-        .dtype(args.dtype.into())
-        .cache_mode(args.cache.into())
-        .quant_mode(QuantMode::from(args.quant))
-        .input_norm(!args.no_input_norm)
-        .build()?;
-    let tokens = args.tokens as usize;
+    let config = args.shape.config()?;
+    let tokens = args.shape.tokens();
     let weights = Weights::random(&config, args.seed);
     let stream = Runtime::new()?.device(0)?.stream()?;
     let compute = |backend| {

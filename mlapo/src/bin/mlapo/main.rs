@@ -10,6 +10,7 @@ mod inspect;
 mod output;
 mod progress;
 mod run;
+mod shape;
 mod synth;
 mod table;
 mod units;
