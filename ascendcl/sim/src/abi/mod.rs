@@ -31,6 +31,7 @@ mod kernel;
 mod kernel_args;
 mod kernel_launch;
 mod label;
+#[cfg_attr(not(feature = "c-abi"), allow(dead_code, reason = "for programs that link the shared library"))]
 mod launch_syntax;
 mod limits;
 mod managed;
