@@ -11,6 +11,7 @@ mod build_kernels;
 mod check_kernel;
 mod sim_cc;
 mod sim_install;
+mod test_npu;
 mod tiling_header;
 
 /// Developer tasks of the workspace.
@@ -30,6 +31,7 @@ enum Task {
     CheckKernel(check_kernel::Args),
     SimCc(sim_cc::Args),
     SimInstall(sim_install::Args),
+    TestNpu(test_npu::Args),
     TilingHeader(tiling_header::Args),
 }
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::CheckKernel(args) => check_kernel::run(&args),
         Task::SimCc(args) => sim_cc::run(args),
         Task::SimInstall(args) => sim_install::run(&args),
+        Task::TestNpu(args) => test_npu::run(&args),
         Task::TilingHeader(args) => tiling_header::run(&args),
     }
 }

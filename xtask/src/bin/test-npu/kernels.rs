@@ -1,0 +1,55 @@
+//! Launches of kernels.
+
+use std::path::Path;
+
+use ascendcl::{KernelArgs, Module};
+use half::f16;
+
+use crate::machine::Machine;
+use crate::suite::{Answer, Case, Done, ensure};
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels/scaled_add.cpp");
+/// Numbers that one block computes at a time.
+const TILE: usize = 256;
+const BLOCKS: usize = 6;
+
+pub fn cases() -> Vec<Case<Machine>> {
+    vec![Case::new("kernels/a small kernel", small)]
+}
+
+fn small(machine: &mut Machine) -> Answer {
+    if !machine.simulated {
+        let reason = "build-kernels builds the fused kernel only; its launches are in operation/ and soak/";
+        return Ok(Done::Skipped(reason.to_owned()));
+    }
+    let folder = tempfile::tempdir()?;
+    let built = match ascendcl_sim_cc::Build::new(folder.path().join("scaled_add.so"))
+        .source(Path::new(SOURCE))
+        .run()
+    {
+        Err(error @ ascendcl_sim_cc::Error::NoProgram { .. }) => return Ok(Done::Skipped(error.to_string())),
+        built => built?,
+    };
+    let stream = machine.stream()?;
+    let kernel = Module::load(&machine.device, &built.output)?.kernel("scaled_add")?;
+    for tiles in [1usize, 5, 40] {
+        let len = BLOCKS * tiles * TILE;
+        // Multiples of 1/8 below 64, whose products and sums are exact in half precision.
+        let number = |i: usize, seed: usize| (i * 31 + seed) % 128;
+        let values = |seed| (0..len).map(|i| f16::from_f32(number(i, seed) as f32 / 8.0)).collect::<Vec<_>>();
+        let (x, y) = (stream.alloc_from(&values(3))?, stream.alloc_from(&values(77))?);
+        let mut z = stream.alloc_from(&vec![f16::NAN; len])?;
+        let arguments =
+            KernelArgs::new().read(&x).read(&y).write(&mut z).value(2.0f32).value(u32::try_from(tiles)?);
+        // SAFETY: each of the blocks reads and writes as many tiles, and the buffers have room for all.
+        unsafe { kernel.launch(&stream, BLOCKS as u32, arguments) }?;
+        for (index, value) in stream.download_vec(&z)?.into_iter().enumerate() {
+            let expected = (2 * number(index, 3) + number(index, 77)) as f32 / 8.0;
+            ensure!(
+                value.to_f32() == expected,
+                "{tiles} tiles, number {index} is {value} instead of {expected}"
+            );
+        }
+    }
+    Ok(Done::noting(format!("{BLOCKS} blocks of 1, 5 and 40 tiles")))
+}
