@@ -1,5 +1,4 @@
 //! What is refused, and what the error says.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! Descriptions and views beside formulas of their own.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,7 +1,6 @@
 //! What is alive, and in which order things are done.
 //!
 //! The simulator reports leaks for the whole process: one test at a time looks at them.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
