@@ -7,8 +7,9 @@
 //! # What is simulated
 //!
 //! * **Operations** with the checks, the types and formats, and the order of rounding of ATB's published source: Activation,
-//!   Concat, Elewise, Gather, Linear, MlaPreprocess, ReshapeAndCache, RmsNorm, Rope, RopeQConcat, Slice, Softmax, Split,
-//!   Transdata, Transpose. A mode that is not computed is refused with `ATB_SHIM_UNSUPPORTED`; it never succeeds.
+//!   Concat, Elewise, Gather, Linear, MlaPreprocess, MultiLatentAttention, PagedAttention, ReshapeAndCache, RmsNorm, Rope,
+//!   RopeQConcat, Slice, Softmax, Split, Transdata, Transpose. A mode that is not computed is refused with
+//!   `ATB_SHIM_UNSUPPORTED`; it never succeeds.
 //! * **Graphs**, also within graphs, with reshapes and chunks. Internal tensors share the workspace by the time that they are
 //!   needed, at multiples of 512 bytes. Each node is a launch of its own. Nodes on other streams are not ordered by the library.
 //! * **Contexts** with one or more execute streams. Each takes 96 MiB of device memory for tilings, as in ATB; hence a

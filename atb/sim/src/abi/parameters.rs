@@ -15,8 +15,8 @@ use crate::operation::{Body, Operation};
 use crate::operator::{Operator, Result, refuse};
 use crate::ops::mla_preprocess::{MlaPreprocess, MlaPreprocessParam};
 use crate::ops::{
-    activation, concat, elewise, gather, linear, reshape_and_cache, rms_norm, rope, rope_q_concat, slice,
-    softmax, split, transdata, transpose,
+    activation, concat, elewise, gather, linear, multi_latent_attention, paged_attention, reshape_and_cache,
+    rms_norm, rope, rope_q_concat, slice, softmax, split, transdata, transpose,
 };
 
 /// The three functions of an operation: its parameter, the default, and how to make one.
@@ -174,7 +174,18 @@ operation!(
     },
     createMultiLatentAttention,
     updateMultiLatentAttention,
-    |_: &_| unsupported("MultiLatentAttention")
+    |raw: &atb_multi_latent_attention_param| Ok(single(multi_latent_attention::MultiLatentAttention::new(
+        multi_latent_attention::MultiLatentAttentionParam {
+            head_num: raw.headNum,
+            qk_scale: raw.qkScale,
+            kv_head_num: raw.kvHeadNum,
+            mask_type: raw.maskType,
+            calc_type: raw.calcType,
+            cache_mode: raw.cacheMode,
+            window_size: raw.windowSize,
+            mask_use_status_type: raw.maskUseStatusType,
+        }
+    )?))
 );
 
 operation!(
@@ -197,7 +208,22 @@ operation!(
     },
     createPagedAttention,
     updatePagedAttention,
-    |_: &_| unsupported("PagedAttention")
+    |raw: &atb_paged_attention_param| Ok(single(paged_attention::PagedAttention::new(paged_attention::PagedAttentionParam {
+        head_num: raw.headNum,
+        qk_scale: raw.qkScale,
+        kv_head_num: raw.kvHeadNum,
+        mask_type: raw.maskType,
+        batch_run_status_enable: raw.batchRunStatusEnable,
+        quant_type: raw.quantType,
+        out_data_type: raw.outDataType,
+        has_quant_offset: raw.hasQuantOffset,
+        compress_type: raw.compressType,
+        calc_type: raw.calcType,
+        scale_type: raw.scaleType,
+        input_layout: raw.inputLayout,
+        mla_v_head_size: raw.mlaVHeadSize,
+        q_scale: raw.qScale,
+    })?))
 );
 
 operation!(
@@ -314,7 +340,3 @@ operation!(
     updateTranspose,
     |raw: &atb_transpose_param| Ok(single(transpose::Transpose::new(transpose::TransposeParam { perm: elements!(raw.perm, dimNum) })?))
 );
-
-fn unsupported(name: &str) -> Result<Operation> {
-    Err(refuse!(ATB_SHIM_UNSUPPORTED, "{name} is not simulated"))
-}
