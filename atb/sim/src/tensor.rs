@@ -2,8 +2,8 @@
 
 use ascendcl_sim::operator::{Fault, Memory};
 use ascendcl_sys::{
-    ACL_BF16, ACL_BOOL, ACL_DT_UNDEFINED, ACL_FLOAT, ACL_FLOAT16, ACL_FORMAT_FRACTAL_NZ, ACL_FORMAT_ND,
-    ACL_INT8, ACL_INT32, ACL_INT64, ACL_UINT8, ACL_UINT32, ACL_UINT64, aclDataType, aclFormat,
+    ACL_BF16, ACL_BOOL, ACL_DT_UNDEFINED, ACL_FLOAT, ACL_FLOAT16, ACL_FORMAT_FRACTAL_NZ, ACL_INT8, ACL_INT32,
+    ACL_INT64, ACL_UINT8, ACL_UINT32, ACL_UINT64, aclDataType, aclFormat,
 };
 use half::{bf16, f16};
 
@@ -17,14 +17,6 @@ pub(crate) struct TensorDesc {
 }
 
 impl TensorDesc {
-    pub(crate) fn nd(dtype: aclDataType, shape: &[i64]) -> Self {
-        Self { dtype, format: ACL_FORMAT_ND, shape: shape.to_vec() }
-    }
-
-    pub(crate) fn nz(dtype: aclDataType, shape: &[i64]) -> Self {
-        Self { dtype, format: ACL_FORMAT_FRACTAL_NZ, shape: shape.to_vec() }
-    }
-
     /// A tensor that is left out.
     pub(crate) fn none() -> Self {
         Self { dtype: ACL_DT_UNDEFINED, format: aclFormat(-1), shape: Vec::new() }
@@ -44,6 +36,18 @@ impl TensorDesc {
             return Some(0);
         }
         self.shape.iter().try_fold(1usize, |len, dim| len.checked_mul(usize::try_from(*dim).ok()?))
+    }
+}
+
+/// What tests say tensors by.
+#[cfg(test)]
+impl TensorDesc {
+    pub(crate) fn nd(dtype: aclDataType, shape: &[i64]) -> Self {
+        Self { dtype, format: ascendcl_sys::ACL_FORMAT_ND, shape: shape.to_vec() }
+    }
+
+    pub(crate) fn nz(dtype: aclDataType, shape: &[i64]) -> Self {
+        Self { dtype, format: ACL_FORMAT_FRACTAL_NZ, shape: shape.to_vec() }
     }
 
     /// Bytes, or `None` if that does not fit.
