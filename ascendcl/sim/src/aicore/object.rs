@@ -51,7 +51,10 @@ impl Object {
     ///
     /// # Safety
     /// The table must be one that `sim-cc` made, and stay.
-    #[cfg_attr(not(feature = "c-abi"), allow(dead_code, reason = "for programs that link the shared library"))]
+    #[cfg_attr(
+        not(feature = "c-abi"),
+        allow(dead_code, reason = "for programs that link the shared library")
+    )]
     pub(crate) unsafe fn of_program(table: &Table) -> Result<Arc<Self>> {
         let version = table.version;
         if version != VERSION {

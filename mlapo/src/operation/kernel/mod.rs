@@ -110,8 +110,7 @@ impl KernelBackend {
         check(config)?;
         let device = stream.device();
         let cube_cores = device.properties()?.ai_cores;
-        let kernel =
-            Module::from_bytes(device, binary::object(device)?)?.kernel(mlapo_kernel::KERNEL)?;
+        let kernel = Module::from_bytes(device, binary::object(device)?)?.kernel(mlapo_kernel::KERNEL)?;
         let quant = [&weights.down, &weights.up].map(|projection| match projection.input {
             ActivationQuant::PerTensor { scale, offset, .. } => (to_f32(scale, config.dtype), offset),
             ActivationQuant::PerToken => (1.0, 0),
