@@ -1,0 +1,9 @@
+//! `format_conversion` on whatever libFuzzer makes up.
+#![no_main]
+
+#[path = "../../tests/fuzz/mod.rs"]
+mod fuzz;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::format_conversion::format_conversion(bytes);
+});

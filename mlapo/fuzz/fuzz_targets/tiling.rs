@@ -1,0 +1,9 @@
+//! `tiling` on whatever libFuzzer makes up.
+#![no_main]
+
+#[path = "../../tests/fuzz/mod.rs"]
+mod fuzz;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::tiling::tiling(bytes);
+});
