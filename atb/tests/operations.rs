@@ -266,19 +266,15 @@ fn an_updated_parameter_is_that_of_the_next_set_up() {
     }
 }
 
-/// The simulator has no attention: the parameters reach it all the same.
+/// Attention is tested where it is computed; here its parameters reach the library.
 #[test]
-fn attention_is_not_simulated() {
+fn attention_is_made_from_its_parameter() {
     let rig = Rig::new();
-    let heads = 8;
-    let paged = PagedAttention { head_num: heads, kv_head_num: 1, ..PagedAttention::default() };
-    let latent = MultiLatentAttention { head_num: heads, kv_head_num: 1, ..MultiLatentAttention::default() };
-    let errors = [
-        Operation::new(&rig.runtime, paged).map(drop).unwrap_err(),
-        Operation::new(&rig.runtime, latent).map(drop).unwrap_err(),
-    ];
-    for (error, name) in errors.iter().zip(["PagedAttention", "MultiLatentAttention"]) {
-        assert_eq!(error.name(), Some("ATB_SHIM_UNSUPPORTED"));
-        assert!(error.to_string().starts_with(&format!("CreateOperation of {name} failed: -2")), "{error}");
-    }
+    let paged = PagedAttention { head_num: 8, kv_head_num: 1, ..PagedAttention::default() };
+    let paged = Operation::new(&rig.runtime, paged).unwrap();
+    assert_eq!((paged.name(), paged.input_num().unwrap()), ("PagedAttentionOperation", 5));
+    let latent = MultiLatentAttention { head_num: 32, kv_head_num: 1, ..MultiLatentAttention::default() };
+    let latent = MultiLatentAttention { cache_mode: CacheMode::KropeCtkv, ..latent };
+    let latent = Operation::new(&rig.runtime, latent).unwrap();
+    assert_eq!((latent.name(), latent.input_num().unwrap()), ("MultiLatentAttentionOperation", 6));
 }
