@@ -58,3 +58,32 @@ fn the_simulated_device_is_tested_where_there_is_no_npu() {
     assert!(names.len() >= 10 && names.contains(&"memory/copy between devices"), "{names:?}");
     assert!(report["cases"].as_array().unwrap().iter().all(|case| case["verdict"] == "passed"), "{report}");
 }
+
+#[test]
+fn a_fault_of_the_device_is_found_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_test-npu"));
+    command.args(["--sim", "--filter", "memory/", "--out"]).arg(folder.path());
+    let output = command.env("ASCENDCL_SIM_FAULT", "0:copy=20").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report = std::fs::read(folder.path().join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let cases = report["cases"].as_array().unwrap();
+    let failed: Vec<_> = cases.iter().filter(|case| case["verdict"] == "failed").collect();
+    assert_eq!(failed.len(), 1, "{report}");
+    assert!(failed[0]["error"].as_str().unwrap().contains("ACL_ERROR_RT_DRV_INTERNAL_ERROR"), "{failed:?}");
+    assert!(cases.last().is_some_and(|case| case["verdict"] == "passed"), "{report}");
+    let markdown = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(markdown.contains("## Failures") && markdown.contains("1 failed"), "{markdown}");
+}
+
+#[test]
+fn a_machine_with_one_device_skips_what_needs_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_test-npu"));
+    command.args(["--sim", "--filter", "memory/copy between devices", "--out"]).arg(folder.path());
+    let output = command.env("ASCENDCL_SIM_DEVICES", "1").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    let markdown = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(markdown.contains("| skipped |") && markdown.contains("there is one device"), "{markdown}");
+}

@@ -32,7 +32,8 @@ const PACKAGES: [(&str, Package); 6] = [
 pub struct Machine {
     pub runtime: Runtime,
     pub device: Device,
-    pub second: Option<Device>,
+    /// Another device, or why there is none.
+    pub second: Result<Device, String>,
     pub simulated: bool,
     pub soak: Soak,
     /// What the cases of latency have measured.
@@ -42,21 +43,21 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Opens the device, and another one if there is one; the simulated machine has two.
+    /// Opens the device, and another one if there is one.
     pub fn open(simulated: bool, number: i32, soak: Soak) -> Result<Self, ascendcl::Error> {
-        let runtime = if simulated {
-            let two = ascendcl_sim::SimConfig { devices: 2, ..Default::default() };
-            if let Err(error) = ascendcl_sim::configure(two) {
-                let why = error.to_string();
-                return Err(ascendcl::Error::Backend { backend: "sim".into(), why });
-            }
-            Runtime::with_backend(Backend::Sim)?
+        let backend = if simulated {
+            simulate_two_devices()?;
+            Backend::Sim
         } else {
-            Runtime::with_backend(Backend::Npu)?
+            Backend::Npu
         };
+        let runtime = Runtime::with_backend(backend)?;
         let device = runtime.device(number)?;
         let other = (0..).take(runtime.device_count()? as usize).find(|other| *other != number);
-        let second = other.map(|other| runtime.device(other)).transpose()?;
+        let second = match other.map(|other| runtime.device(other)) {
+            Some(opened) => opened.map_err(|error| explain(&error)),
+            None => Err("there is one device".to_owned()),
+        };
         let no_atb = atb::Library::of(&runtime).err().map(|error| explain(&error));
         let no_kernel = no_kernel(&device);
         Ok(Self { runtime, device, second, simulated, soak, latency: Vec::new(), no_kernel, no_atb })
@@ -128,12 +129,21 @@ impl Machine {
 impl Offers for Machine {
     fn lacks(&self, need: Need) -> Option<String> {
         match need {
-            Need::TwoDevices if self.second.is_some() => None,
-            Need::TwoDevices => Some("there is one device".to_owned()),
+            Need::TwoDevices => self.second.as_ref().err().cloned(),
             Need::Kernel => self.no_kernel.clone(),
             Need::Atb => self.no_atb.clone(),
         }
     }
+}
+
+/// A simulated machine for all cases, unless the environment describes another one.
+fn simulate_two_devices() -> Result<(), ascendcl::Error> {
+    let described = ["ASCENDCL_SIM_DEVICES", "ASCENDCL_SIM_SOC", "ASCENDCL_SIM_MEMORY"];
+    if described.iter().any(|name| std::env::var_os(name).is_some()) {
+        return Ok(());
+    }
+    ascendcl_sim::configure(ascendcl_sim::SimConfig { devices: 2, ..Default::default() })
+        .map_err(|error| ascendcl::Error::Backend { backend: "sim".into(), why: error.to_string() })
 }
 
 /// Why there is no kernel for the device, if that is what is wrong; anything else is for the cases to find.

@@ -142,12 +142,12 @@ fn too_much(machine: &mut Machine) -> Answer {
 }
 
 fn peer(machine: &mut Machine) -> Answer {
-    let Some(second) = &machine.second else { return Ok(Done::Skipped("there is one device".into())) };
+    let second = machine.second.clone()?;
     let (here, there) = (machine.stream()?, second.stream()?);
-    if !machine.device.can_access_peer(second)? {
+    if !machine.device.can_access_peer(&second)? {
         return Ok(Done::Skipped(format!("{:?} cannot access {second:?}", machine.device)));
     }
-    machine.device.enable_peer_access(second)?;
+    machine.device.enable_peer_access(&second)?;
     let values = pattern(3 << 20, 9);
     let from = there.alloc_from(&values)?;
     let mut to = here.alloc::<u8>(values.len())?;

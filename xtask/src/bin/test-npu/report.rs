@@ -11,6 +11,13 @@ use crate::suite::{Outcome, Verdict};
 /// Version of the JSON's form.
 const FORMAT: u32 = 1;
 
+/// What the table of latencies shows.
+const LATENCY: &str = "\
+Time on the device between two events around a call: DeepSeek-V3's dimensions with 128 heads, bf16, split cache. Warm: after
+the same call. Cold: after a write of a buffer of twice the size of the L2 cache.
+
+";
+
 /// Something to know about the machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fact {
@@ -123,8 +130,7 @@ impl Report {
         }
         if !self.latency.is_empty() {
             text += "\n## Latency of one call\n\n";
-            text += "Time on the device between two events around a call, DeepSeek-V3's dimensions with 128 heads, bf16, split cache. \
-                Cold: a buffer larger than the L2 cache was written before each call.\n\n";
+            text += LATENCY;
             if self.simulated {
                 text +=
                     "**These are times of the simulator on this host. They mean nothing for an NPU.**\n\n";

@@ -128,8 +128,8 @@ fn two_streams(machine: &mut Machine) -> Answer {
 }
 
 fn two_devices(machine: &mut Machine) -> Answer {
-    let Some(second) = &machine.second else { return Ok(Done::Skipped("there is one device".into())) };
-    both(&machine.device, second, machine.soak.part(10))
+    let second = machine.second.clone()?;
+    both(&machine.device, &second, machine.soak.part(10))
 }
 
 /// A thread for each, with an operation of its own.
