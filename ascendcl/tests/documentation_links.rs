@@ -132,7 +132,7 @@ impl Named {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for rest in words.split("cargo xtask ").skip(1) {
             let task = rest.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap();
-            if !task.starts_with('-') && !self.tasks.contains(task) {
+            if !task.is_empty() && !task.starts_with('-') && !self.tasks.contains(task) {
                 missing.push(format!("cargo xtask {task}: no such task"));
             }
         }
@@ -167,7 +167,7 @@ fn what_is_not_there_is_found() {
     let named = Named::of_repository();
     let page = root().join("docs/planted.md");
     let good = "# A page, and `more`\n[1](../README.md) [2](https://example.org/none) [3](#a-page-and-more) \
-                [4](ai-cores.md#levels)\n```sh\ncargo xtask sim-cc x.cpp # [5](none)\n```\n`cargo xtask`, `cargo xtask \
+                [4](ai-cores.md#levels)\n```sh\ncargo xtask sim-cc x.cpp # [5](none)\n```\n`cargo xtask ...`, `cargo xtask \
                 --help`, `ASCENDCL_BACKEND`, `ASCENDCL_SIM_*`, `ATB_SHIM_LIBRARY`\n";
     assert_eq!(named.missing(&page, good), [""; 0]);
     for (bad, found) in [

@@ -1,5 +1,4 @@
 //! The example of docs/writing-an-operator.md computes its formula, and the sanitizer has nothing to say about its kernel.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../examples/own_operator.rs"]
 #[expect(dead_code, reason = "its main is the program's")]
