@@ -31,8 +31,9 @@ impl Memory {
         if bytes.is_empty() {
             return Ok(Self { place: None, length: 0 });
         }
-        let block = HostBlock::new(bytes.len())
-            .ok_or_else(|| failure!(ACL_ERROR_RT_MEMORY_ALLOCATION, "the host has no {} bytes", bytes.len()))?;
+        let block = HostBlock::new(bytes.len()).ok_or_else(|| {
+            failure!(ACL_ERROR_RT_MEMORY_ALLOCATION, "the host has no {} bytes", bytes.len())
+        })?;
         let place = Place::Staged(Arc::new(block));
         place.write_at(0, bytes)?;
         Ok(Self { place: Some(place), length: bytes.len() })
