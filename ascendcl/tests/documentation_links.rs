@@ -195,7 +195,7 @@ fn translations_and_originals_link_to_each_other() {
         assert!(has(&translation, &back), "{name} does not link to its original");
         // The translated README is reached from the first steps, too.
         let (original, forth) = match name {
-            "README.md" => (root.join("docs/first-steps.md"), "zh/README.md".to_owned()),
+            "README.md" => (root.join(name), "docs/zh/README.md".to_owned()),
             _ => (root.join("docs").join(name), format!("zh/{name}")),
         };
         assert!(has(&original, &forth), "no English page links to {forth}");
