@@ -193,7 +193,6 @@ fn translations_and_originals_link_to_each_other() {
         let name = translation.file_name().unwrap().to_str().unwrap();
         let back = if name == "README.md" { "../../README.md".to_owned() } else { format!("../{name}") };
         assert!(has(&translation, &back), "{name} does not link to its original");
-        // The translated README is reached from the first steps, too.
         let (original, forth) = match name {
             "README.md" => (root.join(name), "docs/zh/README.md".to_owned()),
             _ => (root.join("docs").join(name), format!("zh/{name}")),

@@ -9,9 +9,7 @@ use call::{Call, MODES, results, stream};
 use mlapo::call::Values;
 use mlapo::fixture::{Fixture, Problem, Yardstick, compare_values, compute_on_stream};
 use mlapo::reference::Order;
-use mlapo::{
-    Backend, CacheMode, Config, ConfigBuilder, Dtype, Error, Launches, Mlapo, QuantMode, Weights, traffic,
-};
+use mlapo::{Backend, CacheMode, Config, ConfigBuilder, Dtype, Error, Launches, Mlapo, QuantMode, Weights};
 
 const UNFUSED: [Backend; 2] = [Backend::Unfused(Launches::Graph), Backend::Unfused(Launches::Single)];
 

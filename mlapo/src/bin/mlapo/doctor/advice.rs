@@ -137,7 +137,7 @@ fn library_order(ascend: &Ascend, environment: &Environment) -> Vec<String> {
         |folder: &Path| folder.join("libascendcl.so").exists() || folder.join("libacl_rt.so").exists();
     if let (Some(home), Some(first)) = (home, position(&is_toolkit)) {
         let same = folders[first].canonicalize().ok() == home.join("lib64").canonicalize().ok();
-        if !same && !stubs.is_some_and(|stub| stub == first) {
+        if !same && stubs.is_none_or(|stub| stub != first) {
             faults.push(format!(
                 "LD_LIBRARY_PATH finds the libraries of {} first, but ASCEND_HOME_PATH is {}: two toolkits are mixed; \
                  `source` one set_env.sh in a new shell",
