@@ -8,7 +8,7 @@ c_enum! {
         /// Matrices, batched or not (`MATMUL_UNDEFINED`).
         #[default]
         Undefined = 0,
-        /// `x` [m, batch, k] and `weight` [batch, k, n] to [m, batch, n] (`MATMUL_EIN_SUM`).
+        /// `x` `[m, batch, k]` and `weight` `[batch, k, n]` to `[m, batch, n]` (`MATMUL_EIN_SUM`).
         EinSum = 1,
     }
 }
@@ -29,20 +29,20 @@ c_enum! {
 /// A matrix product, with bias, accumulation or dequantisation (`atb::infer::LinearParam`).
 ///
 /// Without [`out_data_type`](Self::out_data_type), of floats:
-/// * Inputs: `x` [.., m, k] 16-bit; `weight` [n, k] as [`transpose_b`](Self::transpose_b) says, ND or FRACTAL_NZ; `bias` [1, n]
-///   if [`has_bias`](Self::has_bias), or `accum` [m, n] Float32 if [`en_accum`](Self::en_accum).
-/// * Output: [.., m, n]; with `en_accum` it is the input `accum`, which must be given by
+/// * Inputs: `x` `[.., m, k]` 16-bit; `weight` `[n, k]` as [`transpose_b`](Self::transpose_b) says, ND or FRACTAL_NZ; `bias` `[1, n]`
+///   if [`has_bias`](Self::has_bias), or `accum` `[m, n]` Float32 if [`en_accum`](Self::en_accum).
+/// * Output: `[.., m, n]`; with `en_accum` it is the input `accum`, which must be given by
 ///   [`updated`](crate::VariantPack::updated).
 ///
 /// With it, of int8 matrices:
-/// * Inputs: `x` and `weight` Int8; `bias` [1, n] Int32 if `has_bias`; `deqScale` [1, n], which is Int64 (bits of a Float32)
-///   for Float16 outputs and Float32 for Bf16; for [`LinearQuantMode::PerToken`] instead of the bias a scale [m] Float32 for each token, last.
-/// * Output: [.., m, n] of that type: `(x · weightᵀ + bias) * deqScale`.
+/// * Inputs: `x` and `weight` Int8; `bias` `[1, n]` Int32 if `has_bias`; `deqScale` `[1, n]`, which is Int64 (bits of a Float32)
+///   for Float16 outputs and Float32 for Bf16; for [`LinearQuantMode::PerToken`] instead of the bias a scale `[m]` Float32 for each token, last.
+/// * Output: `[.., m, n]` of that type: `(x · weightᵀ + bias) * deqScale`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linear {
     /// Whether `x` is transposed (`transposeA`).
     pub transpose_a: bool,
-    /// Whether `weight` is transposed, that is [n, k] (`transposeB`); true by default.
+    /// Whether `weight` is transposed, that is `[n, k]` (`transposeB`); true by default.
     pub transpose_b: bool,
     /// Whether there is a bias (`hasBias`); true by default.
     pub has_bias: bool,

@@ -3,14 +3,14 @@
 c_enum! {
     /// How the latent cache is stored (`MlaPreprocessParam::CacheMode`, `MultiLatentAttentionParam::CacheMode`).
     CacheMode: u8 {
-        /// Latent and rotary part in one tensor [blocks, block size, 1, 576] (`KVCACHE`).
+        /// Latent and rotary part in one tensor `[blocks, block size, 1, 576]` (`KVCACHE`).
         #[default]
         Kvcache = 0,
-        /// Two tensors, [blocks, block size, 1, 512] and [.., 64] (`KROPE_CTKV`).
+        /// Two tensors, `[blocks, block size, 1, 512]` and [.., 64] (`KROPE_CTKV`).
         KropeCtkv = 1,
-        /// Two tensors in fractals: Int8 [blocks, 16, 128, 32], and 16-bit [blocks, 4, 128, 16] (`INT8_NZCACHE`).
+        /// Two tensors in fractals: Int8 `[blocks, 16, 128, 32]`, and 16-bit `[blocks, 4, 128, 16]` (`INT8_NZCACHE`).
         Int8Nzcache = 2,
-        /// Two 16-bit tensors in fractals, [blocks, 32, 128, 16] and [blocks, 4, 128, 16] (`NZCACHE`).
+        /// Two 16-bit tensors in fractals, `[blocks, 32, 128, 16]` and `[blocks, 4, 128, 16]` (`NZCACHE`).
         Nzcache = 3,
     }
 }
@@ -38,25 +38,25 @@ c_enum! {
 ///
 /// | input | | shape | type |
 /// |--|--|--|--|
-/// | 0 | input | [n, 7168] | fp |
-/// | 1, 2 | gamma0, beta0 | [7168] | fp |
-/// | 3, 4 | quantScale0, quantOffset0 | [1] | fp, Int8; left out for per-token |
-/// | 5 | wdqkv | FRACTAL_NZ [1, 224, 2112, 32] | Int8 |
-/// | 6 | deScale0 | [2112] | Float32; Int64 for Float16 per-tensor |
-/// | 7 | bias0 | [2112] | Int32; left out for per-token |
-/// | 8, 9 | gamma1, beta1 | [1536] | fp |
-/// | 10, 11 | quantScale1, quantOffset1 | [1] | as 3, 4 |
-/// | 12 | wuq | FRACTAL_NZ [1, 48, h · 192, 32] | Int8 |
-/// | 13, 14 | deScale1, bias1 | [h · 192] | as 6, 7 |
-/// | 15 | gamma2 | [512] | fp |
-/// | 16, 17 | cos, sin | [n, 64] | fp |
-/// | 18 | wuk | [h, 128, 512], or FRACTAL_NZ [h, 32, 128, 16] | fp |
+/// | 0 | input | `[n, 7168]` | fp |
+/// | 1, 2 | gamma0, beta0 | `[7168]` | fp |
+/// | 3, 4 | quantScale0, quantOffset0 | `[1]` | fp, Int8; left out for per-token |
+/// | 5 | wdqkv | FRACTAL_NZ `[1, 224, 2112, 32]` | Int8 |
+/// | 6 | deScale0 | `[2112]` | Float32; Int64 for Float16 per-tensor |
+/// | 7 | bias0 | `[2112]` | Int32; left out for per-token |
+/// | 8, 9 | gamma1, beta1 | `[1536]` | fp |
+/// | 10, 11 | quantScale1, quantOffset1 | `[1]` | as 3, 4 |
+/// | 12 | wuq | FRACTAL_NZ `[1, 48, h · 192, 32]` | Int8 |
+/// | 13, 14 | deScale1, bias1 | `[h · 192]` | as 6, 7 |
+/// | 15 | gamma2 | `[512]` | fp |
+/// | 16, 17 | cos, sin | `[n, 64]` | fp |
+/// | 18 | wuk | `[h, 128, 512]`, or FRACTAL_NZ `[h, 32, 128, 16]` | fp |
 /// | 19, 20 | kvCache, kvCacheRope | see [`CacheMode`] | 20 is left out for [`CacheMode::Kvcache`] |
-/// | 21 | slotmapping | [n] | Int32 |
-/// | 22, 23 | ctkvScale, qNopeScale | [1], [h] | fp; left out but for [`CacheMode::Int8Nzcache`] |
+/// | 21 | slotmapping | `[n]` | Int32 |
+/// | 22, 23 | ctkvScale, qNopeScale | `[1]`, `[h]` | fp; left out but for [`CacheMode::Int8Nzcache`] |
 ///
-/// Outputs: for [`CacheMode::Kvcache`] the query [n, h, 576] and the cache; else the latent query [n, h, 512] (Int8 for
-/// [`CacheMode::Int8Nzcache`]), the cache, the rotary query [n, h, 64] and the rotary cache. The caches are the inputs 19 and
+/// Outputs: for [`CacheMode::Kvcache`] the query `[n, h, 576]` and the cache; else the latent query `[n, h, 512]` (Int8 for
+/// [`CacheMode::Int8Nzcache`]), the cache, the rotary query `[n, h, 64]` and the rotary cache. The caches are the inputs 19 and
 /// 20, which must be given by [`updated`](crate::VariantPack::updated).
 ///
 /// Slots are addresses to the device, and the library does not check the shapes of the inputs 5, 7, 12, 14, 22 and 23, nor the

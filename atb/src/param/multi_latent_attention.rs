@@ -49,11 +49,11 @@ c_enum! {
 
 /// Multi-head latent attention over the paged cache (`atb::infer::MultiLatentAttentionParam`).
 ///
-/// * Inputs: qNope [tokens, heads, 512] and qRope [tokens, heads, 64] 16-bit (the former Int8 for
+/// * Inputs: qNope `[tokens, heads, 512]` and qRope `[tokens, heads, 64]` 16-bit (the former Int8 for
 ///   [`CacheMode::Int8Nzcache`]); the caches of latent and rotary keys, see [`CacheMode`]; blockTables [batch, blocks of the
-///   longest] Int32; contextLens [batch] Int32, also on the host ([`input_host`](crate::VariantPack::input_host)); then what the
-///   types ask for: mask, query lengths (also on the host), scales of query and key for `Int8Nzcache` [heads] Float32.
-/// * Outputs: [tokens, heads, 512], and for ring attention the log-sum-exp [tokens, heads, 1].
+///   longest] Int32; contextLens `[batch]` Int32, also on the host ([`input_host`](crate::VariantPack::input_host)); then what the
+///   types ask for: mask, query lengths (also on the host), scales of query and key for `Int8Nzcache` `[heads]` Float32.
+/// * Outputs: `[tokens, heads, 512]`, and for ring attention the log-sum-exp `[tokens, heads, 1]`.
 ///
 /// Block tables and lengths are addresses to the device: executions are `unsafe`.
 #[derive(Clone, Debug, PartialEq)]

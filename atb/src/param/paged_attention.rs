@@ -84,8 +84,8 @@ c_enum! {
 
 /// Attention of decoding over a paged cache (`atb::infer::PagedAttentionParam`).
 ///
-/// * Inputs: query [tokens, heads, size] 16-bit; keyCache and valueCache [blocks, block size, kv heads, size] (no valueCache if
-///   [`mla_v_head_size`](Self::mla_v_head_size) is set); blockTables [batch, blocks of the longest] Int32; contextLens [batch]
+/// * Inputs: query `[tokens, heads, size]` 16-bit; keyCache and valueCache `[blocks, block size, kv heads, size]` (no valueCache if
+///   [`mla_v_head_size`](Self::mla_v_head_size) is set); blockTables `[batch, blocks of the longest]` Int32; contextLens `[batch]`
 ///   Int32, also on the host ([`input_host`](crate::VariantPack::input_host)); then what the types ask for: mask, batch
 ///   status, scales, offsets, query lengths (also on the host).
 /// * Output: like the query, with the values' size.

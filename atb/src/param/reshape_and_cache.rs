@@ -28,8 +28,8 @@ c_enum! {
 
 /// The write of new keys and values into a paged cache (`atb::infer::ReshapeAndCacheParam`).
 ///
-/// * Inputs: key and value [tokens, heads, size]; keyCache and valueCache [blocks, block size, heads, size]; slotMapping
-///   [tokens] Int32, where a negative slot is skipped. With [`KvCacheCfg::KCacheVBypass`] there are key, keyCache and slotMapping;
+/// * Inputs: key and value `[tokens, heads, size]`; keyCache and valueCache `[blocks, block size, heads, size]`; slotMapping
+///   `[tokens]` Int32, where a negative slot is skipped. With [`KvCacheCfg::KCacheVBypass`] there are key, keyCache and slotMapping;
 ///   compression adds inputs.
 /// * Outputs: the caches, which must be given by [`updated`](crate::VariantPack::updated).
 ///

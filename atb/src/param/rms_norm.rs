@@ -125,8 +125,8 @@ impl Default for ResidualNormParam {
 /// Normalisation of rows by their root mean square, with or without quantisation (`atb::infer::RmsNormParam`).
 ///
 /// For [`RmsNormType::Norm`]:
-/// * Inputs: `x` [.., size] Float32 or 16-bit; `gamma` [size]; for [`QuantType::Int8`] also `beta` [size], and unless the
-///   scales are computed `scale` [1] of the type of `x` and `offset` [1] Int8.
+/// * Inputs: `x` [.., size] Float32 or 16-bit; `gamma` `[size]`; for [`QuantType::Int8`] also `beta` `[size]`, and unless the
+///   scales are computed `scale` `[1]` of the type of `x` and `offset` `[1]` Int8.
 /// * Outputs: like `x`, and Int8 if quantised: `clamp(round((x / rms * gamma + beta) / scale + offset))`; with computed
 ///   scales also one Float32 for each row; with [`rstd`](NormParam::rstd) also the reciprocals of the roots.
 ///

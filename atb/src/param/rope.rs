@@ -2,8 +2,8 @@
 
 /// Rotary position embedding of queries and keys (`atb::infer::RopeParam`).
 ///
-/// * Inputs: query [tokens, query size] and key [tokens, key size] 16-bit, whose sizes are multiples of the heads' size; cos and
-///   sin [tokens, head size], 16-bit or Float32; seqLen [batch] Int32, the tokens of each sequence.
+/// * Inputs: query `[tokens, query size]` and key `[tokens, key size]` 16-bit, whose sizes are multiples of the heads' size; cos and
+///   sin `[tokens, head size]`, 16-bit or Float32; seqLen `[batch]` Int32, the tokens of each sequence.
 /// * Outputs: query and key, rotated.
 ///
 /// The lengths are addresses to the device: executions are `unsafe`.

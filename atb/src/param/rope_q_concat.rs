@@ -2,7 +2,7 @@
 
 /// Rotary position embedding of a query, followed by another part of it (`atb::infer::RopeQConcatParam`, which has no field).
 ///
-/// * Inputs: q [tokens, heads · 64]; cos and sin [tokens, 64]; concatInput [tokens, heads, 512]; all 16-bit.
+/// * Inputs: q `[tokens, heads · 64]`; cos and sin `[tokens, 64]`; concatInput `[tokens, heads, 512]`; all 16-bit.
 /// * Output: [tokens, heads, 576]: the rotated q, in which element `i` goes with `i + 32`, and then concatInput (ATB's source
 ///   RopeFp16.h). MlaPreprocess has the two the other way round.
 #[derive(Clone, Debug, Default, PartialEq)]

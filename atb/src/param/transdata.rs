@@ -15,7 +15,7 @@ c_enum! {
 
 /// A tensor in another format (`atb::infer::TransdataParam`).
 ///
-/// * Input: `x`, 16-bit or Int8; ND [rows, columns] or [batch, rows, columns], or FRACTAL_NZ [batch, columns / c0, rows, c0].
+/// * Input: `x`, 16-bit or Int8; ND `[rows, columns]` or `[batch, rows, columns]`, or FRACTAL_NZ `[batch, columns / c0, rows, c0]`.
 /// * Output: the other one; FRACTAL_NZ is padded with zeros to whole fractals.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transdata {
