@@ -56,6 +56,7 @@
     clippy::pub_underscore_fields,
     reason = "the interface is C's; `include/atb_shim.h` documents it"
 )]
+#[rustfmt::skip] // as bindgen writes it
 mod bindings;
 mod error;
 mod loader;
