@@ -54,8 +54,12 @@ pub struct atb_dims {
 const _: () = {
     ["Size of atb_dims"][::core::mem::size_of::<atb_dims>() - 72usize];
     ["Alignment of atb_dims"][::core::mem::align_of::<atb_dims>() - 8usize];
-    ["Offset of field: atb_dims::dims"][::core::mem::offset_of!(atb_dims, dims) - 0usize];
-    ["Offset of field: atb_dims::dimNum"][::core::mem::offset_of!(atb_dims, dimNum) - 64usize];
+    [
+        "Offset of field: atb_dims::dims",
+    ][::core::mem::offset_of!(atb_dims, dims) - 0usize];
+    [
+        "Offset of field: atb_dims::dimNum",
+    ][::core::mem::offset_of!(atb_dims, dimNum) - 64usize];
 };
 /// `atb::TensorDesc`; type and format are `aclDataType` and `aclFormat`.
 #[repr(C)]
@@ -68,10 +72,18 @@ pub struct atb_tensor_desc {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_tensor_desc"][::core::mem::size_of::<atb_tensor_desc>() - 80usize];
-    ["Alignment of atb_tensor_desc"][::core::mem::align_of::<atb_tensor_desc>() - 8usize];
-    ["Offset of field: atb_tensor_desc::dtype"][::core::mem::offset_of!(atb_tensor_desc, dtype) - 0usize];
-    ["Offset of field: atb_tensor_desc::format"][::core::mem::offset_of!(atb_tensor_desc, format) - 4usize];
-    ["Offset of field: atb_tensor_desc::shape"][::core::mem::offset_of!(atb_tensor_desc, shape) - 8usize];
+    [
+        "Alignment of atb_tensor_desc",
+    ][::core::mem::align_of::<atb_tensor_desc>() - 8usize];
+    [
+        "Offset of field: atb_tensor_desc::dtype",
+    ][::core::mem::offset_of!(atb_tensor_desc, dtype) - 0usize];
+    [
+        "Offset of field: atb_tensor_desc::format",
+    ][::core::mem::offset_of!(atb_tensor_desc, format) - 4usize];
+    [
+        "Offset of field: atb_tensor_desc::shape",
+    ][::core::mem::offset_of!(atb_tensor_desc, shape) - 8usize];
 };
 /// `atb::Tensor`, of the same layout. A tensor that is left out is all zero, its type ACL_DT_UNDEFINED (-1).
 #[repr(C)]
@@ -86,10 +98,18 @@ pub struct atb_tensor {
 const _: () = {
     ["Size of atb_tensor"][::core::mem::size_of::<atb_tensor>() - 104usize];
     ["Alignment of atb_tensor"][::core::mem::align_of::<atb_tensor>() - 8usize];
-    ["Offset of field: atb_tensor::desc"][::core::mem::offset_of!(atb_tensor, desc) - 0usize];
-    ["Offset of field: atb_tensor::deviceData"][::core::mem::offset_of!(atb_tensor, deviceData) - 80usize];
-    ["Offset of field: atb_tensor::hostData"][::core::mem::offset_of!(atb_tensor, hostData) - 88usize];
-    ["Offset of field: atb_tensor::dataSize"][::core::mem::offset_of!(atb_tensor, dataSize) - 96usize];
+    [
+        "Offset of field: atb_tensor::desc",
+    ][::core::mem::offset_of!(atb_tensor, desc) - 0usize];
+    [
+        "Offset of field: atb_tensor::deviceData",
+    ][::core::mem::offset_of!(atb_tensor, deviceData) - 80usize];
+    [
+        "Offset of field: atb_tensor::hostData",
+    ][::core::mem::offset_of!(atb_tensor, hostData) - 88usize];
+    [
+        "Offset of field: atb_tensor::dataSize",
+    ][::core::mem::offset_of!(atb_tensor, dataSize) - 96usize];
 };
 /// `atb::Chunk`
 #[repr(C)]
@@ -102,8 +122,12 @@ pub struct atb_chunk {
 const _: () = {
     ["Size of atb_chunk"][::core::mem::size_of::<atb_chunk>() - 8usize];
     ["Alignment of atb_chunk"][::core::mem::align_of::<atb_chunk>() - 4usize];
-    ["Offset of field: atb_chunk::chunkNum"][::core::mem::offset_of!(atb_chunk, chunkNum) - 0usize];
-    ["Offset of field: atb_chunk::chunkIndex"][::core::mem::offset_of!(atb_chunk, chunkIndex) - 4usize];
+    [
+        "Offset of field: atb_chunk::chunkNum",
+    ][::core::mem::offset_of!(atb_chunk, chunkNum) - 0usize];
+    [
+        "Offset of field: atb_chunk::chunkIndex",
+    ][::core::mem::offset_of!(atb_chunk, chunkIndex) - 4usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -126,16 +150,24 @@ pub struct atb_activation_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_activation_param"][::core::mem::size_of::<atb_activation_param>() - 16usize];
-    ["Alignment of atb_activation_param"][::core::mem::align_of::<atb_activation_param>() - 4usize];
-    ["Offset of field: atb_activation_param::activationType"]
-        [::core::mem::offset_of!(atb_activation_param, activationType) - 0usize];
-    ["Offset of field: atb_activation_param::scale"]
-        [::core::mem::offset_of!(atb_activation_param, scale) - 4usize];
-    ["Offset of field: atb_activation_param::dim"]
-        [::core::mem::offset_of!(atb_activation_param, dim) - 8usize];
-    ["Offset of field: atb_activation_param::geluMode"]
-        [::core::mem::offset_of!(atb_activation_param, geluMode) - 12usize];
+    [
+        "Size of atb_activation_param",
+    ][::core::mem::size_of::<atb_activation_param>() - 16usize];
+    [
+        "Alignment of atb_activation_param",
+    ][::core::mem::align_of::<atb_activation_param>() - 4usize];
+    [
+        "Offset of field: atb_activation_param::activationType",
+    ][::core::mem::offset_of!(atb_activation_param, activationType) - 0usize];
+    [
+        "Offset of field: atb_activation_param::scale",
+    ][::core::mem::offset_of!(atb_activation_param, scale) - 4usize];
+    [
+        "Offset of field: atb_activation_param::dim",
+    ][::core::mem::offset_of!(atb_activation_param, dim) - 8usize];
+    [
+        "Offset of field: atb_activation_param::geluMode",
+    ][::core::mem::offset_of!(atb_activation_param, geluMode) - 12usize];
 };
 /// `atb::infer::ConcatParam`
 #[repr(C)]
@@ -146,9 +178,12 @@ pub struct atb_concat_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_concat_param"][::core::mem::size_of::<atb_concat_param>() - 4usize];
-    ["Alignment of atb_concat_param"][::core::mem::align_of::<atb_concat_param>() - 4usize];
-    ["Offset of field: atb_concat_param::concatDim"]
-        [::core::mem::offset_of!(atb_concat_param, concatDim) - 0usize];
+    [
+        "Alignment of atb_concat_param",
+    ][::core::mem::align_of::<atb_concat_param>() - 4usize];
+    [
+        "Offset of field: atb_concat_param::concatDim",
+    ][::core::mem::offset_of!(atb_concat_param, concatDim) - 0usize];
 };
 /// `atb::infer::ElewiseParam` with its `QuantParam` and `MulsParam`
 #[repr(C)]
@@ -164,19 +199,27 @@ pub struct atb_elewise_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_elewise_param"][::core::mem::size_of::<atb_elewise_param>() - 24usize];
-    ["Alignment of atb_elewise_param"][::core::mem::align_of::<atb_elewise_param>() - 4usize];
-    ["Offset of field: atb_elewise_param::elewiseType"]
-        [::core::mem::offset_of!(atb_elewise_param, elewiseType) - 0usize];
-    ["Offset of field: atb_elewise_param::inputScale"]
-        [::core::mem::offset_of!(atb_elewise_param, inputScale) - 4usize];
-    ["Offset of field: atb_elewise_param::asymmetric"]
-        [::core::mem::offset_of!(atb_elewise_param, asymmetric) - 8usize];
-    ["Offset of field: atb_elewise_param::inputOffset"]
-        [::core::mem::offset_of!(atb_elewise_param, inputOffset) - 12usize];
-    ["Offset of field: atb_elewise_param::varAttr"]
-        [::core::mem::offset_of!(atb_elewise_param, varAttr) - 16usize];
-    ["Offset of field: atb_elewise_param::outTensorType"]
-        [::core::mem::offset_of!(atb_elewise_param, outTensorType) - 20usize];
+    [
+        "Alignment of atb_elewise_param",
+    ][::core::mem::align_of::<atb_elewise_param>() - 4usize];
+    [
+        "Offset of field: atb_elewise_param::elewiseType",
+    ][::core::mem::offset_of!(atb_elewise_param, elewiseType) - 0usize];
+    [
+        "Offset of field: atb_elewise_param::inputScale",
+    ][::core::mem::offset_of!(atb_elewise_param, inputScale) - 4usize];
+    [
+        "Offset of field: atb_elewise_param::asymmetric",
+    ][::core::mem::offset_of!(atb_elewise_param, asymmetric) - 8usize];
+    [
+        "Offset of field: atb_elewise_param::inputOffset",
+    ][::core::mem::offset_of!(atb_elewise_param, inputOffset) - 12usize];
+    [
+        "Offset of field: atb_elewise_param::varAttr",
+    ][::core::mem::offset_of!(atb_elewise_param, varAttr) - 16usize];
+    [
+        "Offset of field: atb_elewise_param::outTensorType",
+    ][::core::mem::offset_of!(atb_elewise_param, outTensorType) - 20usize];
 };
 /// `atb::infer::GatherParam`
 #[repr(C)]
@@ -188,10 +231,15 @@ pub struct atb_gather_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_gather_param"][::core::mem::size_of::<atb_gather_param>() - 16usize];
-    ["Alignment of atb_gather_param"][::core::mem::align_of::<atb_gather_param>() - 8usize];
-    ["Offset of field: atb_gather_param::axis"][::core::mem::offset_of!(atb_gather_param, axis) - 0usize];
-    ["Offset of field: atb_gather_param::batchDims"]
-        [::core::mem::offset_of!(atb_gather_param, batchDims) - 8usize];
+    [
+        "Alignment of atb_gather_param",
+    ][::core::mem::align_of::<atb_gather_param>() - 8usize];
+    [
+        "Offset of field: atb_gather_param::axis",
+    ][::core::mem::offset_of!(atb_gather_param, axis) - 0usize];
+    [
+        "Offset of field: atb_gather_param::batchDims",
+    ][::core::mem::offset_of!(atb_gather_param, batchDims) - 8usize];
 };
 /// `atb::infer::LinearParam`; `quantMode` is newer than 8.1.
 #[repr(C)]
@@ -208,21 +256,30 @@ pub struct atb_linear_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_linear_param"][::core::mem::size_of::<atb_linear_param>() - 20usize];
-    ["Alignment of atb_linear_param"][::core::mem::align_of::<atb_linear_param>() - 4usize];
-    ["Offset of field: atb_linear_param::transposeA"]
-        [::core::mem::offset_of!(atb_linear_param, transposeA) - 0usize];
-    ["Offset of field: atb_linear_param::transposeB"]
-        [::core::mem::offset_of!(atb_linear_param, transposeB) - 1usize];
-    ["Offset of field: atb_linear_param::hasBias"]
-        [::core::mem::offset_of!(atb_linear_param, hasBias) - 2usize];
-    ["Offset of field: atb_linear_param::outDataType"]
-        [::core::mem::offset_of!(atb_linear_param, outDataType) - 4usize];
-    ["Offset of field: atb_linear_param::enAccum"]
-        [::core::mem::offset_of!(atb_linear_param, enAccum) - 8usize];
-    ["Offset of field: atb_linear_param::matmulType"]
-        [::core::mem::offset_of!(atb_linear_param, matmulType) - 12usize];
-    ["Offset of field: atb_linear_param::quantMode"]
-        [::core::mem::offset_of!(atb_linear_param, quantMode) - 16usize];
+    [
+        "Alignment of atb_linear_param",
+    ][::core::mem::align_of::<atb_linear_param>() - 4usize];
+    [
+        "Offset of field: atb_linear_param::transposeA",
+    ][::core::mem::offset_of!(atb_linear_param, transposeA) - 0usize];
+    [
+        "Offset of field: atb_linear_param::transposeB",
+    ][::core::mem::offset_of!(atb_linear_param, transposeB) - 1usize];
+    [
+        "Offset of field: atb_linear_param::hasBias",
+    ][::core::mem::offset_of!(atb_linear_param, hasBias) - 2usize];
+    [
+        "Offset of field: atb_linear_param::outDataType",
+    ][::core::mem::offset_of!(atb_linear_param, outDataType) - 4usize];
+    [
+        "Offset of field: atb_linear_param::enAccum",
+    ][::core::mem::offset_of!(atb_linear_param, enAccum) - 8usize];
+    [
+        "Offset of field: atb_linear_param::matmulType",
+    ][::core::mem::offset_of!(atb_linear_param, matmulType) - 12usize];
+    [
+        "Offset of field: atb_linear_param::quantMode",
+    ][::core::mem::offset_of!(atb_linear_param, quantMode) - 16usize];
 };
 /// `atb::infer::MlaPreprocessParam`
 #[repr(C)]
@@ -242,30 +299,45 @@ pub struct atb_mla_preprocess_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_mla_preprocess_param"][::core::mem::size_of::<atb_mla_preprocess_param>() - 32usize];
-    ["Alignment of atb_mla_preprocess_param"][::core::mem::align_of::<atb_mla_preprocess_param>() - 4usize];
-    ["Offset of field: atb_mla_preprocess_param::wdqDim"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, wdqDim) - 0usize];
-    ["Offset of field: atb_mla_preprocess_param::qRopeDim"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, qRopeDim) - 4usize];
-    ["Offset of field: atb_mla_preprocess_param::kRopeDim"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, kRopeDim) - 8usize];
-    ["Offset of field: atb_mla_preprocess_param::epsilon"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, epsilon) - 12usize];
-    ["Offset of field: atb_mla_preprocess_param::qRotaryCoeff"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, qRotaryCoeff) - 16usize];
-    ["Offset of field: atb_mla_preprocess_param::kRotaryCoeff"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, kRotaryCoeff) - 20usize];
-    ["Offset of field: atb_mla_preprocess_param::transposeWdq"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, transposeWdq) - 24usize];
-    ["Offset of field: atb_mla_preprocess_param::transposeWuq"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, transposeWuq) - 25usize];
-    ["Offset of field: atb_mla_preprocess_param::transposeWuk"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, transposeWuk) - 26usize];
-    ["Offset of field: atb_mla_preprocess_param::cacheMode"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, cacheMode) - 27usize];
-    ["Offset of field: atb_mla_preprocess_param::quantMode"]
-        [::core::mem::offset_of!(atb_mla_preprocess_param, quantMode) - 28usize];
+    [
+        "Size of atb_mla_preprocess_param",
+    ][::core::mem::size_of::<atb_mla_preprocess_param>() - 32usize];
+    [
+        "Alignment of atb_mla_preprocess_param",
+    ][::core::mem::align_of::<atb_mla_preprocess_param>() - 4usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::wdqDim",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, wdqDim) - 0usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::qRopeDim",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, qRopeDim) - 4usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::kRopeDim",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, kRopeDim) - 8usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::epsilon",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, epsilon) - 12usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::qRotaryCoeff",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, qRotaryCoeff) - 16usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::kRotaryCoeff",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, kRotaryCoeff) - 20usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::transposeWdq",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, transposeWdq) - 24usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::transposeWuq",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, transposeWuq) - 25usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::transposeWuk",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, transposeWuk) - 26usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::cacheMode",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, cacheMode) - 27usize];
+    [
+        "Offset of field: atb_mla_preprocess_param::quantMode",
+    ][::core::mem::offset_of!(atb_mla_preprocess_param, quantMode) - 28usize];
 };
 /// `atb::infer::MultiLatentAttentionParam`; `windowSize` and `maskUseStatusType` are newer than 8.1.
 #[repr(C)]
@@ -282,26 +354,37 @@ pub struct atb_multi_latent_attention_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_multi_latent_attention_param"]
-        [::core::mem::size_of::<atb_multi_latent_attention_param>() - 32usize];
-    ["Alignment of atb_multi_latent_attention_param"]
-        [::core::mem::align_of::<atb_multi_latent_attention_param>() - 4usize];
-    ["Offset of field: atb_multi_latent_attention_param::headNum"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, headNum) - 0usize];
-    ["Offset of field: atb_multi_latent_attention_param::qkScale"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, qkScale) - 4usize];
-    ["Offset of field: atb_multi_latent_attention_param::kvHeadNum"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, kvHeadNum) - 8usize];
-    ["Offset of field: atb_multi_latent_attention_param::maskType"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, maskType) - 12usize];
-    ["Offset of field: atb_multi_latent_attention_param::calcType"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, calcType) - 16usize];
-    ["Offset of field: atb_multi_latent_attention_param::cacheMode"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, cacheMode) - 20usize];
-    ["Offset of field: atb_multi_latent_attention_param::windowSize"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, windowSize) - 24usize];
-    ["Offset of field: atb_multi_latent_attention_param::maskUseStatusType"]
-        [::core::mem::offset_of!(atb_multi_latent_attention_param, maskUseStatusType) - 28usize];
+    [
+        "Size of atb_multi_latent_attention_param",
+    ][::core::mem::size_of::<atb_multi_latent_attention_param>() - 32usize];
+    [
+        "Alignment of atb_multi_latent_attention_param",
+    ][::core::mem::align_of::<atb_multi_latent_attention_param>() - 4usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::headNum",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, headNum) - 0usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::qkScale",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, qkScale) - 4usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::kvHeadNum",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, kvHeadNum) - 8usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::maskType",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, maskType) - 12usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::calcType",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, calcType) - 16usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::cacheMode",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, cacheMode) - 20usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::windowSize",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, windowSize) - 24usize];
+    [
+        "Offset of field: atb_multi_latent_attention_param::maskUseStatusType",
+    ][::core::mem::offset_of!(atb_multi_latent_attention_param, maskUseStatusType)
+        - 28usize];
 };
 /// `atb::infer::PagedAttentionParam`; `qScale` is newer than 8.1.
 #[repr(C)]
@@ -324,36 +407,55 @@ pub struct atb_paged_attention_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_paged_attention_param"][::core::mem::size_of::<atb_paged_attention_param>() - 56usize];
-    ["Alignment of atb_paged_attention_param"][::core::mem::align_of::<atb_paged_attention_param>() - 4usize];
-    ["Offset of field: atb_paged_attention_param::headNum"]
-        [::core::mem::offset_of!(atb_paged_attention_param, headNum) - 0usize];
-    ["Offset of field: atb_paged_attention_param::qkScale"]
-        [::core::mem::offset_of!(atb_paged_attention_param, qkScale) - 4usize];
-    ["Offset of field: atb_paged_attention_param::kvHeadNum"]
-        [::core::mem::offset_of!(atb_paged_attention_param, kvHeadNum) - 8usize];
-    ["Offset of field: atb_paged_attention_param::maskType"]
-        [::core::mem::offset_of!(atb_paged_attention_param, maskType) - 12usize];
-    ["Offset of field: atb_paged_attention_param::batchRunStatusEnable"]
-        [::core::mem::offset_of!(atb_paged_attention_param, batchRunStatusEnable) - 16usize];
-    ["Offset of field: atb_paged_attention_param::quantType"]
-        [::core::mem::offset_of!(atb_paged_attention_param, quantType) - 20usize];
-    ["Offset of field: atb_paged_attention_param::outDataType"]
-        [::core::mem::offset_of!(atb_paged_attention_param, outDataType) - 24usize];
-    ["Offset of field: atb_paged_attention_param::hasQuantOffset"]
-        [::core::mem::offset_of!(atb_paged_attention_param, hasQuantOffset) - 28usize];
-    ["Offset of field: atb_paged_attention_param::compressType"]
-        [::core::mem::offset_of!(atb_paged_attention_param, compressType) - 32usize];
-    ["Offset of field: atb_paged_attention_param::calcType"]
-        [::core::mem::offset_of!(atb_paged_attention_param, calcType) - 36usize];
-    ["Offset of field: atb_paged_attention_param::scaleType"]
-        [::core::mem::offset_of!(atb_paged_attention_param, scaleType) - 40usize];
-    ["Offset of field: atb_paged_attention_param::inputLayout"]
-        [::core::mem::offset_of!(atb_paged_attention_param, inputLayout) - 44usize];
-    ["Offset of field: atb_paged_attention_param::mlaVHeadSize"]
-        [::core::mem::offset_of!(atb_paged_attention_param, mlaVHeadSize) - 48usize];
-    ["Offset of field: atb_paged_attention_param::qScale"]
-        [::core::mem::offset_of!(atb_paged_attention_param, qScale) - 52usize];
+    [
+        "Size of atb_paged_attention_param",
+    ][::core::mem::size_of::<atb_paged_attention_param>() - 56usize];
+    [
+        "Alignment of atb_paged_attention_param",
+    ][::core::mem::align_of::<atb_paged_attention_param>() - 4usize];
+    [
+        "Offset of field: atb_paged_attention_param::headNum",
+    ][::core::mem::offset_of!(atb_paged_attention_param, headNum) - 0usize];
+    [
+        "Offset of field: atb_paged_attention_param::qkScale",
+    ][::core::mem::offset_of!(atb_paged_attention_param, qkScale) - 4usize];
+    [
+        "Offset of field: atb_paged_attention_param::kvHeadNum",
+    ][::core::mem::offset_of!(atb_paged_attention_param, kvHeadNum) - 8usize];
+    [
+        "Offset of field: atb_paged_attention_param::maskType",
+    ][::core::mem::offset_of!(atb_paged_attention_param, maskType) - 12usize];
+    [
+        "Offset of field: atb_paged_attention_param::batchRunStatusEnable",
+    ][::core::mem::offset_of!(atb_paged_attention_param, batchRunStatusEnable)
+        - 16usize];
+    [
+        "Offset of field: atb_paged_attention_param::quantType",
+    ][::core::mem::offset_of!(atb_paged_attention_param, quantType) - 20usize];
+    [
+        "Offset of field: atb_paged_attention_param::outDataType",
+    ][::core::mem::offset_of!(atb_paged_attention_param, outDataType) - 24usize];
+    [
+        "Offset of field: atb_paged_attention_param::hasQuantOffset",
+    ][::core::mem::offset_of!(atb_paged_attention_param, hasQuantOffset) - 28usize];
+    [
+        "Offset of field: atb_paged_attention_param::compressType",
+    ][::core::mem::offset_of!(atb_paged_attention_param, compressType) - 32usize];
+    [
+        "Offset of field: atb_paged_attention_param::calcType",
+    ][::core::mem::offset_of!(atb_paged_attention_param, calcType) - 36usize];
+    [
+        "Offset of field: atb_paged_attention_param::scaleType",
+    ][::core::mem::offset_of!(atb_paged_attention_param, scaleType) - 40usize];
+    [
+        "Offset of field: atb_paged_attention_param::inputLayout",
+    ][::core::mem::offset_of!(atb_paged_attention_param, inputLayout) - 44usize];
+    [
+        "Offset of field: atb_paged_attention_param::mlaVHeadSize",
+    ][::core::mem::offset_of!(atb_paged_attention_param, mlaVHeadSize) - 48usize];
+    [
+        "Offset of field: atb_paged_attention_param::qScale",
+    ][::core::mem::offset_of!(atb_paged_attention_param, qScale) - 52usize];
 };
 /// `atb::infer::ReshapeAndCacheParam`
 #[repr(C)]
@@ -364,13 +466,18 @@ pub struct atb_reshape_and_cache_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_reshape_and_cache_param"][::core::mem::size_of::<atb_reshape_and_cache_param>() - 8usize];
-    ["Alignment of atb_reshape_and_cache_param"]
-        [::core::mem::align_of::<atb_reshape_and_cache_param>() - 4usize];
-    ["Offset of field: atb_reshape_and_cache_param::compressType"]
-        [::core::mem::offset_of!(atb_reshape_and_cache_param, compressType) - 0usize];
-    ["Offset of field: atb_reshape_and_cache_param::kvCacheCfg"]
-        [::core::mem::offset_of!(atb_reshape_and_cache_param, kvCacheCfg) - 4usize];
+    [
+        "Size of atb_reshape_and_cache_param",
+    ][::core::mem::size_of::<atb_reshape_and_cache_param>() - 8usize];
+    [
+        "Alignment of atb_reshape_and_cache_param",
+    ][::core::mem::align_of::<atb_reshape_and_cache_param>() - 4usize];
+    [
+        "Offset of field: atb_reshape_and_cache_param::compressType",
+    ][::core::mem::offset_of!(atb_reshape_and_cache_param, compressType) - 0usize];
+    [
+        "Offset of field: atb_reshape_and_cache_param::kvCacheCfg",
+    ][::core::mem::offset_of!(atb_reshape_and_cache_param, kvCacheCfg) - 4usize];
 };
 /// `atb::infer::RmsNormParam::NormParam`
 #[repr(C)]
@@ -388,18 +495,27 @@ pub struct atb_norm_param {
 const _: () = {
     ["Size of atb_norm_param"][::core::mem::size_of::<atb_norm_param>() - 32usize];
     ["Alignment of atb_norm_param"][::core::mem::align_of::<atb_norm_param>() - 8usize];
-    ["Offset of field: atb_norm_param::quantType"]
-        [::core::mem::offset_of!(atb_norm_param, quantType) - 0usize];
-    ["Offset of field: atb_norm_param::epsilon"][::core::mem::offset_of!(atb_norm_param, epsilon) - 4usize];
-    ["Offset of field: atb_norm_param::layerNormEps"]
-        [::core::mem::offset_of!(atb_norm_param, layerNormEps) - 8usize];
-    ["Offset of field: atb_norm_param::rstd"][::core::mem::offset_of!(atb_norm_param, rstd) - 16usize];
-    ["Offset of field: atb_norm_param::precisionMode"]
-        [::core::mem::offset_of!(atb_norm_param, precisionMode) - 20usize];
-    ["Offset of field: atb_norm_param::modelType"]
-        [::core::mem::offset_of!(atb_norm_param, modelType) - 24usize];
-    ["Offset of field: atb_norm_param::dynamicQuantType"]
-        [::core::mem::offset_of!(atb_norm_param, dynamicQuantType) - 28usize];
+    [
+        "Offset of field: atb_norm_param::quantType",
+    ][::core::mem::offset_of!(atb_norm_param, quantType) - 0usize];
+    [
+        "Offset of field: atb_norm_param::epsilon",
+    ][::core::mem::offset_of!(atb_norm_param, epsilon) - 4usize];
+    [
+        "Offset of field: atb_norm_param::layerNormEps",
+    ][::core::mem::offset_of!(atb_norm_param, layerNormEps) - 8usize];
+    [
+        "Offset of field: atb_norm_param::rstd",
+    ][::core::mem::offset_of!(atb_norm_param, rstd) - 16usize];
+    [
+        "Offset of field: atb_norm_param::precisionMode",
+    ][::core::mem::offset_of!(atb_norm_param, precisionMode) - 20usize];
+    [
+        "Offset of field: atb_norm_param::modelType",
+    ][::core::mem::offset_of!(atb_norm_param, modelType) - 24usize];
+    [
+        "Offset of field: atb_norm_param::dynamicQuantType",
+    ][::core::mem::offset_of!(atb_norm_param, dynamicQuantType) - 28usize];
 };
 /// `atb::infer::RmsNormParam::PreNormParam` and `PostNormParam`
 #[repr(C)]
@@ -411,14 +527,21 @@ pub struct atb_residual_norm_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_residual_norm_param"][::core::mem::size_of::<atb_residual_norm_param>() - 12usize];
-    ["Alignment of atb_residual_norm_param"][::core::mem::align_of::<atb_residual_norm_param>() - 4usize];
-    ["Offset of field: atb_residual_norm_param::quantType"]
-        [::core::mem::offset_of!(atb_residual_norm_param, quantType) - 0usize];
-    ["Offset of field: atb_residual_norm_param::epsilon"]
-        [::core::mem::offset_of!(atb_residual_norm_param, epsilon) - 4usize];
-    ["Offset of field: atb_residual_norm_param::hasBias"]
-        [::core::mem::offset_of!(atb_residual_norm_param, hasBias) - 8usize];
+    [
+        "Size of atb_residual_norm_param",
+    ][::core::mem::size_of::<atb_residual_norm_param>() - 12usize];
+    [
+        "Alignment of atb_residual_norm_param",
+    ][::core::mem::align_of::<atb_residual_norm_param>() - 4usize];
+    [
+        "Offset of field: atb_residual_norm_param::quantType",
+    ][::core::mem::offset_of!(atb_residual_norm_param, quantType) - 0usize];
+    [
+        "Offset of field: atb_residual_norm_param::epsilon",
+    ][::core::mem::offset_of!(atb_residual_norm_param, epsilon) - 4usize];
+    [
+        "Offset of field: atb_residual_norm_param::hasBias",
+    ][::core::mem::offset_of!(atb_residual_norm_param, hasBias) - 8usize];
 };
 /// `atb::infer::RmsNormParam`
 #[repr(C)]
@@ -431,16 +554,24 @@ pub struct atb_rms_norm_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_rms_norm_param"][::core::mem::size_of::<atb_rms_norm_param>() - 64usize];
-    ["Alignment of atb_rms_norm_param"][::core::mem::align_of::<atb_rms_norm_param>() - 8usize];
-    ["Offset of field: atb_rms_norm_param::layerType"]
-        [::core::mem::offset_of!(atb_rms_norm_param, layerType) - 0usize];
-    ["Offset of field: atb_rms_norm_param::normParam"]
-        [::core::mem::offset_of!(atb_rms_norm_param, normParam) - 8usize];
-    ["Offset of field: atb_rms_norm_param::preNormParam"]
-        [::core::mem::offset_of!(atb_rms_norm_param, preNormParam) - 40usize];
-    ["Offset of field: atb_rms_norm_param::postNormParam"]
-        [::core::mem::offset_of!(atb_rms_norm_param, postNormParam) - 52usize];
+    [
+        "Size of atb_rms_norm_param",
+    ][::core::mem::size_of::<atb_rms_norm_param>() - 64usize];
+    [
+        "Alignment of atb_rms_norm_param",
+    ][::core::mem::align_of::<atb_rms_norm_param>() - 8usize];
+    [
+        "Offset of field: atb_rms_norm_param::layerType",
+    ][::core::mem::offset_of!(atb_rms_norm_param, layerType) - 0usize];
+    [
+        "Offset of field: atb_rms_norm_param::normParam",
+    ][::core::mem::offset_of!(atb_rms_norm_param, normParam) - 8usize];
+    [
+        "Offset of field: atb_rms_norm_param::preNormParam",
+    ][::core::mem::offset_of!(atb_rms_norm_param, preNormParam) - 40usize];
+    [
+        "Offset of field: atb_rms_norm_param::postNormParam",
+    ][::core::mem::offset_of!(atb_rms_norm_param, postNormParam) - 52usize];
 };
 /// `atb::infer::RopeParam`
 #[repr(C)]
@@ -453,10 +584,12 @@ pub struct atb_rope_param {
 const _: () = {
     ["Size of atb_rope_param"][::core::mem::size_of::<atb_rope_param>() - 8usize];
     ["Alignment of atb_rope_param"][::core::mem::align_of::<atb_rope_param>() - 4usize];
-    ["Offset of field: atb_rope_param::rotaryCoeff"]
-        [::core::mem::offset_of!(atb_rope_param, rotaryCoeff) - 0usize];
-    ["Offset of field: atb_rope_param::cosFormat"]
-        [::core::mem::offset_of!(atb_rope_param, cosFormat) - 4usize];
+    [
+        "Offset of field: atb_rope_param::rotaryCoeff",
+    ][::core::mem::offset_of!(atb_rope_param, rotaryCoeff) - 0usize];
+    [
+        "Offset of field: atb_rope_param::cosFormat",
+    ][::core::mem::offset_of!(atb_rope_param, cosFormat) - 4usize];
 };
 /// `atb::infer::RopeQConcatParam`, which has no field.
 #[repr(C)]
@@ -466,10 +599,15 @@ pub struct atb_rope_q_concat_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_rope_q_concat_param"][::core::mem::size_of::<atb_rope_q_concat_param>() - 1usize];
-    ["Alignment of atb_rope_q_concat_param"][::core::mem::align_of::<atb_rope_q_concat_param>() - 1usize];
-    ["Offset of field: atb_rope_q_concat_param::none"]
-        [::core::mem::offset_of!(atb_rope_q_concat_param, none) - 0usize];
+    [
+        "Size of atb_rope_q_concat_param",
+    ][::core::mem::size_of::<atb_rope_q_concat_param>() - 1usize];
+    [
+        "Alignment of atb_rope_q_concat_param",
+    ][::core::mem::align_of::<atb_rope_q_concat_param>() - 1usize];
+    [
+        "Offset of field: atb_rope_q_concat_param::none",
+    ][::core::mem::offset_of!(atb_rope_q_concat_param, none) - 0usize];
 };
 /// `atb::infer::SliceParam`: two arrays of one length.
 #[repr(C)]
@@ -482,10 +620,18 @@ pub struct atb_slice_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_slice_param"][::core::mem::size_of::<atb_slice_param>() - 24usize];
-    ["Alignment of atb_slice_param"][::core::mem::align_of::<atb_slice_param>() - 8usize];
-    ["Offset of field: atb_slice_param::offsets"][::core::mem::offset_of!(atb_slice_param, offsets) - 0usize];
-    ["Offset of field: atb_slice_param::size"][::core::mem::offset_of!(atb_slice_param, size) - 8usize];
-    ["Offset of field: atb_slice_param::dimNum"][::core::mem::offset_of!(atb_slice_param, dimNum) - 16usize];
+    [
+        "Alignment of atb_slice_param",
+    ][::core::mem::align_of::<atb_slice_param>() - 8usize];
+    [
+        "Offset of field: atb_slice_param::offsets",
+    ][::core::mem::offset_of!(atb_slice_param, offsets) - 0usize];
+    [
+        "Offset of field: atb_slice_param::size",
+    ][::core::mem::offset_of!(atb_slice_param, size) - 8usize];
+    [
+        "Offset of field: atb_slice_param::dimNum",
+    ][::core::mem::offset_of!(atb_slice_param, dimNum) - 16usize];
 };
 /// `atb::infer::SoftmaxParam`
 #[repr(C)]
@@ -497,10 +643,15 @@ pub struct atb_softmax_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_softmax_param"][::core::mem::size_of::<atb_softmax_param>() - 16usize];
-    ["Alignment of atb_softmax_param"][::core::mem::align_of::<atb_softmax_param>() - 8usize];
-    ["Offset of field: atb_softmax_param::axes"][::core::mem::offset_of!(atb_softmax_param, axes) - 0usize];
-    ["Offset of field: atb_softmax_param::axisNum"]
-        [::core::mem::offset_of!(atb_softmax_param, axisNum) - 8usize];
+    [
+        "Alignment of atb_softmax_param",
+    ][::core::mem::align_of::<atb_softmax_param>() - 8usize];
+    [
+        "Offset of field: atb_softmax_param::axes",
+    ][::core::mem::offset_of!(atb_softmax_param, axes) - 0usize];
+    [
+        "Offset of field: atb_softmax_param::axisNum",
+    ][::core::mem::offset_of!(atb_softmax_param, axisNum) - 8usize];
 };
 /// `atb::infer::SplitParam`; without sizes the parts are equal.
 #[repr(C)]
@@ -514,15 +665,21 @@ pub struct atb_split_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_split_param"][::core::mem::size_of::<atb_split_param>() - 24usize];
-    ["Alignment of atb_split_param"][::core::mem::align_of::<atb_split_param>() - 8usize];
-    ["Offset of field: atb_split_param::splitDim"]
-        [::core::mem::offset_of!(atb_split_param, splitDim) - 0usize];
-    ["Offset of field: atb_split_param::splitNum"]
-        [::core::mem::offset_of!(atb_split_param, splitNum) - 4usize];
-    ["Offset of field: atb_split_param::splitSizes"]
-        [::core::mem::offset_of!(atb_split_param, splitSizes) - 8usize];
-    ["Offset of field: atb_split_param::splitSizeNum"]
-        [::core::mem::offset_of!(atb_split_param, splitSizeNum) - 16usize];
+    [
+        "Alignment of atb_split_param",
+    ][::core::mem::align_of::<atb_split_param>() - 8usize];
+    [
+        "Offset of field: atb_split_param::splitDim",
+    ][::core::mem::offset_of!(atb_split_param, splitDim) - 0usize];
+    [
+        "Offset of field: atb_split_param::splitNum",
+    ][::core::mem::offset_of!(atb_split_param, splitNum) - 4usize];
+    [
+        "Offset of field: atb_split_param::splitSizes",
+    ][::core::mem::offset_of!(atb_split_param, splitSizes) - 8usize];
+    [
+        "Offset of field: atb_split_param::splitSizeNum",
+    ][::core::mem::offset_of!(atb_split_param, splitSizeNum) - 16usize];
 };
 /// `atb::infer::TransdataParam`
 #[repr(C)]
@@ -533,12 +690,18 @@ pub struct atb_transdata_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_transdata_param"][::core::mem::size_of::<atb_transdata_param>() - 24usize];
-    ["Alignment of atb_transdata_param"][::core::mem::align_of::<atb_transdata_param>() - 8usize];
-    ["Offset of field: atb_transdata_param::transdataType"]
-        [::core::mem::offset_of!(atb_transdata_param, transdataType) - 0usize];
-    ["Offset of field: atb_transdata_param::outCrops"]
-        [::core::mem::offset_of!(atb_transdata_param, outCrops) - 8usize];
+    [
+        "Size of atb_transdata_param",
+    ][::core::mem::size_of::<atb_transdata_param>() - 24usize];
+    [
+        "Alignment of atb_transdata_param",
+    ][::core::mem::align_of::<atb_transdata_param>() - 8usize];
+    [
+        "Offset of field: atb_transdata_param::transdataType",
+    ][::core::mem::offset_of!(atb_transdata_param, transdataType) - 0usize];
+    [
+        "Offset of field: atb_transdata_param::outCrops",
+    ][::core::mem::offset_of!(atb_transdata_param, outCrops) - 8usize];
 };
 /// `atb::infer::TransposeParam`
 #[repr(C)]
@@ -549,15 +712,21 @@ pub struct atb_transpose_param {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_transpose_param"][::core::mem::size_of::<atb_transpose_param>() - 16usize];
-    ["Alignment of atb_transpose_param"][::core::mem::align_of::<atb_transpose_param>() - 8usize];
-    ["Offset of field: atb_transpose_param::perm"]
-        [::core::mem::offset_of!(atb_transpose_param, perm) - 0usize];
-    ["Offset of field: atb_transpose_param::dimNum"]
-        [::core::mem::offset_of!(atb_transpose_param, dimNum) - 8usize];
+    [
+        "Size of atb_transpose_param",
+    ][::core::mem::size_of::<atb_transpose_param>() - 16usize];
+    [
+        "Alignment of atb_transpose_param",
+    ][::core::mem::align_of::<atb_transpose_param>() - 8usize];
+    [
+        "Offset of field: atb_transpose_param::perm",
+    ][::core::mem::offset_of!(atb_transpose_param, perm) - 0usize];
+    [
+        "Offset of field: atb_transpose_param::dimNum",
+    ][::core::mem::offset_of!(atb_transpose_param, dimNum) - 8usize];
 };
 /** `atb::ReshapeFunc`. `data` and the function live as long as the graph. Answers other than ATB_NO_ERROR leave the shape as
-it was, and make the call of the graph in which this happened fail with ATB_ERROR_GRAPH_NODE_RESHAPE_FUNC_FAIL.*/
+ it was, and make the call of the graph in which this happened fail with ATB_ERROR_GRAPH_NODE_RESHAPE_FUNC_FAIL.*/
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct atb_reshape {
@@ -574,8 +743,12 @@ pub struct atb_reshape {
 const _: () = {
     ["Size of atb_reshape"][::core::mem::size_of::<atb_reshape>() - 16usize];
     ["Alignment of atb_reshape"][::core::mem::align_of::<atb_reshape>() - 8usize];
-    ["Offset of field: atb_reshape::function"][::core::mem::offset_of!(atb_reshape, function) - 0usize];
-    ["Offset of field: atb_reshape::data"][::core::mem::offset_of!(atb_reshape, data) - 8usize];
+    [
+        "Offset of field: atb_reshape::function",
+    ][::core::mem::offset_of!(atb_reshape, function) - 0usize];
+    [
+        "Offset of field: atb_reshape::data",
+    ][::core::mem::offset_of!(atb_reshape, data) - 8usize];
 };
 /// `atb::InferShapeFunc`. `data` and the function live as long as the graph.
 #[repr(C)]
@@ -595,10 +768,15 @@ pub struct atb_infer_shape {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_infer_shape"][::core::mem::size_of::<atb_infer_shape>() - 16usize];
-    ["Alignment of atb_infer_shape"][::core::mem::align_of::<atb_infer_shape>() - 8usize];
-    ["Offset of field: atb_infer_shape::function"]
-        [::core::mem::offset_of!(atb_infer_shape, function) - 0usize];
-    ["Offset of field: atb_infer_shape::data"][::core::mem::offset_of!(atb_infer_shape, data) - 8usize];
+    [
+        "Alignment of atb_infer_shape",
+    ][::core::mem::align_of::<atb_infer_shape>() - 8usize];
+    [
+        "Offset of field: atb_infer_shape::function",
+    ][::core::mem::offset_of!(atb_infer_shape, function) - 0usize];
+    [
+        "Offset of field: atb_infer_shape::data",
+    ][::core::mem::offset_of!(atb_infer_shape, data) - 8usize];
 };
 /// `atb::Node`
 #[repr(C)]
@@ -618,15 +796,27 @@ pub struct atb_node {
 const _: () = {
     ["Size of atb_node"][::core::mem::size_of::<atb_node>() - 56usize];
     ["Alignment of atb_node"][::core::mem::align_of::<atb_node>() - 8usize];
-    ["Offset of field: atb_node::operation"][::core::mem::offset_of!(atb_node, operation) - 0usize];
-    ["Offset of field: atb_node::inTensorIds"][::core::mem::offset_of!(atb_node, inTensorIds) - 8usize];
-    ["Offset of field: atb_node::inTensorNum"][::core::mem::offset_of!(atb_node, inTensorNum) - 16usize];
-    ["Offset of field: atb_node::outTensorIds"][::core::mem::offset_of!(atb_node, outTensorIds) - 24usize];
-    ["Offset of field: atb_node::outTensorNum"][::core::mem::offset_of!(atb_node, outTensorNum) - 32usize];
-    ["Offset of field: atb_node::inTensorReshapes"]
-        [::core::mem::offset_of!(atb_node, inTensorReshapes) - 40usize];
-    ["Offset of field: atb_node::inTensorChunks"]
-        [::core::mem::offset_of!(atb_node, inTensorChunks) - 48usize];
+    [
+        "Offset of field: atb_node::operation",
+    ][::core::mem::offset_of!(atb_node, operation) - 0usize];
+    [
+        "Offset of field: atb_node::inTensorIds",
+    ][::core::mem::offset_of!(atb_node, inTensorIds) - 8usize];
+    [
+        "Offset of field: atb_node::inTensorNum",
+    ][::core::mem::offset_of!(atb_node, inTensorNum) - 16usize];
+    [
+        "Offset of field: atb_node::outTensorIds",
+    ][::core::mem::offset_of!(atb_node, outTensorIds) - 24usize];
+    [
+        "Offset of field: atb_node::outTensorNum",
+    ][::core::mem::offset_of!(atb_node, outTensorNum) - 32usize];
+    [
+        "Offset of field: atb_node::inTensorReshapes",
+    ][::core::mem::offset_of!(atb_node, inTensorReshapes) - 40usize];
+    [
+        "Offset of field: atb_node::inTensorChunks",
+    ][::core::mem::offset_of!(atb_node, inTensorChunks) - 48usize];
 };
 /// `atb::GraphParam`. Tensor numbers: inputs, then outputs, then internal ones.
 #[repr(C)]
@@ -644,42 +834,66 @@ pub struct atb_graph_param {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_graph_param"][::core::mem::size_of::<atb_graph_param>() - 56usize];
-    ["Alignment of atb_graph_param"][::core::mem::align_of::<atb_graph_param>() - 8usize];
-    ["Offset of field: atb_graph_param::name"][::core::mem::offset_of!(atb_graph_param, name) - 0usize];
-    ["Offset of field: atb_graph_param::inTensorNum"]
-        [::core::mem::offset_of!(atb_graph_param, inTensorNum) - 8usize];
-    ["Offset of field: atb_graph_param::outTensorNum"]
-        [::core::mem::offset_of!(atb_graph_param, outTensorNum) - 12usize];
-    ["Offset of field: atb_graph_param::internalTensorNum"]
-        [::core::mem::offset_of!(atb_graph_param, internalTensorNum) - 16usize];
-    ["Offset of field: atb_graph_param::nodes"][::core::mem::offset_of!(atb_graph_param, nodes) - 24usize];
-    ["Offset of field: atb_graph_param::nodeNum"]
-        [::core::mem::offset_of!(atb_graph_param, nodeNum) - 32usize];
-    ["Offset of field: atb_graph_param::inferShape"]
-        [::core::mem::offset_of!(atb_graph_param, inferShape) - 40usize];
+    [
+        "Alignment of atb_graph_param",
+    ][::core::mem::align_of::<atb_graph_param>() - 8usize];
+    [
+        "Offset of field: atb_graph_param::name",
+    ][::core::mem::offset_of!(atb_graph_param, name) - 0usize];
+    [
+        "Offset of field: atb_graph_param::inTensorNum",
+    ][::core::mem::offset_of!(atb_graph_param, inTensorNum) - 8usize];
+    [
+        "Offset of field: atb_graph_param::outTensorNum",
+    ][::core::mem::offset_of!(atb_graph_param, outTensorNum) - 12usize];
+    [
+        "Offset of field: atb_graph_param::internalTensorNum",
+    ][::core::mem::offset_of!(atb_graph_param, internalTensorNum) - 16usize];
+    [
+        "Offset of field: atb_graph_param::nodes",
+    ][::core::mem::offset_of!(atb_graph_param, nodes) - 24usize];
+    [
+        "Offset of field: atb_graph_param::nodeNum",
+    ][::core::mem::offset_of!(atb_graph_param, nodeNum) - 32usize];
+    [
+        "Offset of field: atb_graph_param::inferShape",
+    ][::core::mem::offset_of!(atb_graph_param, inferShape) - 40usize];
 };
 /// `std::function`s of an allocator of tiling memory on the device.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct atb_tiling_allocator {
     pub allocate: ::core::option::Option<
-        unsafe extern "C" fn(data: *mut ::core::ffi::c_void, size: usize) -> *mut ::core::ffi::c_void,
+        unsafe extern "C" fn(
+            data: *mut ::core::ffi::c_void,
+            size: usize,
+        ) -> *mut ::core::ffi::c_void,
     >,
     pub deallocate: ::core::option::Option<
-        unsafe extern "C" fn(data: *mut ::core::ffi::c_void, memory: *mut ::core::ffi::c_void),
+        unsafe extern "C" fn(
+            data: *mut ::core::ffi::c_void,
+            memory: *mut ::core::ffi::c_void,
+        ),
     >,
     pub data: *mut ::core::ffi::c_void,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of atb_tiling_allocator"][::core::mem::size_of::<atb_tiling_allocator>() - 24usize];
-    ["Alignment of atb_tiling_allocator"][::core::mem::align_of::<atb_tiling_allocator>() - 8usize];
-    ["Offset of field: atb_tiling_allocator::allocate"]
-        [::core::mem::offset_of!(atb_tiling_allocator, allocate) - 0usize];
-    ["Offset of field: atb_tiling_allocator::deallocate"]
-        [::core::mem::offset_of!(atb_tiling_allocator, deallocate) - 8usize];
-    ["Offset of field: atb_tiling_allocator::data"]
-        [::core::mem::offset_of!(atb_tiling_allocator, data) - 16usize];
+    [
+        "Size of atb_tiling_allocator",
+    ][::core::mem::size_of::<atb_tiling_allocator>() - 24usize];
+    [
+        "Alignment of atb_tiling_allocator",
+    ][::core::mem::align_of::<atb_tiling_allocator>() - 8usize];
+    [
+        "Offset of field: atb_tiling_allocator::allocate",
+    ][::core::mem::offset_of!(atb_tiling_allocator, allocate) - 0usize];
+    [
+        "Offset of field: atb_tiling_allocator::deallocate",
+    ][::core::mem::offset_of!(atb_tiling_allocator, deallocate) - 8usize];
+    [
+        "Offset of field: atb_tiling_allocator::data",
+    ][::core::mem::offset_of!(atb_tiling_allocator, data) - 16usize];
 };
 /// What a shim can do. No member is null unless it says so.
 #[repr(C)]
@@ -690,30 +904,51 @@ pub struct atb_functions {
     pub cxx11Abi: i32,
     /// What the thread's last call that failed had to say; empty if nothing.
     pub message: ::core::option::Option<
-        unsafe extern "C" fn(text: *mut ::core::ffi::c_char, size: usize, length: *mut usize),
+        unsafe extern "C" fn(
+            text: *mut ::core::ffi::c_char,
+            size: usize,
+            length: *mut usize,
+        ),
     >,
     /// `atb::Utils`
     pub getAtbVersion: ::core::option::Option<
-        unsafe extern "C" fn(text: *mut ::core::ffi::c_char, size: usize, length: *mut usize) -> atb_status,
+        unsafe extern "C" fn(
+            text: *mut ::core::ffi::c_char,
+            size: usize,
+            length: *mut usize,
+        ) -> atb_status,
     >,
     pub getTensorSize: ::core::option::Option<
         unsafe extern "C" fn(desc: *const atb_tensor_desc, bytes: *mut u64) -> atb_status,
     >,
     pub getTensorNumel: ::core::option::Option<
-        unsafe extern "C" fn(desc: *const atb_tensor_desc, elements: *mut u64) -> atb_status,
+        unsafe extern "C" fn(
+            desc: *const atb_tensor_desc,
+            elements: *mut u64,
+        ) -> atb_status,
     >,
     pub quantParamConvert: ::core::option::Option<
-        unsafe extern "C" fn(src: *const f32, dest: *mut u64, itemCount: u64) -> atb_status,
+        unsafe extern "C" fn(
+            src: *const f32,
+            dest: *mut u64,
+            itemCount: u64,
+        ) -> atb_status,
     >,
     /// Newer than 8.1.
-    pub setLogLevel: ::core::option::Option<unsafe extern "C" fn(level: i32) -> atb_status>,
+    pub setLogLevel: ::core::option::Option<
+        unsafe extern "C" fn(level: i32) -> atb_status,
+    >,
     pub resetLogLevel: ::core::option::Option<unsafe extern "C" fn() -> atb_status>,
     /// `atb::Context`
-    pub createContext:
-        ::core::option::Option<unsafe extern "C" fn(context: *mut *mut atb_context) -> atb_status>,
+    pub createContext: ::core::option::Option<
+        unsafe extern "C" fn(context: *mut *mut atb_context) -> atb_status,
+    >,
     /// Both newer than 8.1.
     pub createContextWithAllocator: ::core::option::Option<
-        unsafe extern "C" fn(allocator: atb_tiling_allocator, context: *mut *mut atb_context) -> atb_status,
+        unsafe extern "C" fn(
+            allocator: atb_tiling_allocator,
+            context: *mut *mut atb_context,
+        ) -> atb_status,
     >,
     pub createContextWithTilingBlocks: ::core::option::Option<
         unsafe extern "C" fn(
@@ -722,12 +957,20 @@ pub struct atb_functions {
             context: *mut *mut atb_context,
         ) -> atb_status,
     >,
-    pub destroyContext: ::core::option::Option<unsafe extern "C" fn(context: *mut atb_context) -> atb_status>,
+    pub destroyContext: ::core::option::Option<
+        unsafe extern "C" fn(context: *mut atb_context) -> atb_status,
+    >,
     pub setExecuteStream: ::core::option::Option<
-        unsafe extern "C" fn(context: *mut atb_context, stream: *mut ::core::ffi::c_void) -> atb_status,
+        unsafe extern "C" fn(
+            context: *mut atb_context,
+            stream: *mut ::core::ffi::c_void,
+        ) -> atb_status,
     >,
     pub getExecuteStream: ::core::option::Option<
-        unsafe extern "C" fn(context: *mut atb_context, stream: *mut *mut ::core::ffi::c_void) -> atb_status,
+        unsafe extern "C" fn(
+            context: *mut atb_context,
+            stream: *mut *mut ::core::ffi::c_void,
+        ) -> atb_status,
     >,
     pub setExecuteStreams: ::core::option::Option<
         unsafe extern "C" fn(
@@ -745,24 +988,29 @@ pub struct atb_functions {
             streamNum: *mut usize,
         ) -> atb_status,
     >,
-    pub setAsyncTilingCopyStatus:
-        ::core::option::Option<unsafe extern "C" fn(context: *mut atb_context, enable: bool) -> atb_status>,
+    pub setAsyncTilingCopyStatus: ::core::option::Option<
+        unsafe extern "C" fn(context: *mut atb_context, enable: bool) -> atb_status,
+    >,
     pub getAsyncTilingCopyStatus: ::core::option::Option<
         unsafe extern "C" fn(context: *mut atb_context, enable: *mut bool) -> atb_status,
     >,
-    pub setExecuteType:
-        ::core::option::Option<unsafe extern "C" fn(context: *mut atb_context, type_: i32) -> atb_status>,
+    pub setExecuteType: ::core::option::Option<
+        unsafe extern "C" fn(context: *mut atb_context, type_: i32) -> atb_status,
+    >,
     pub getExecuteType: ::core::option::Option<
         unsafe extern "C" fn(context: *mut atb_context, type_: *mut i32) -> atb_status,
     >,
     /// Newer than 8.1.
-    pub setLaunchMode:
-        ::core::option::Option<unsafe extern "C" fn(context: *mut atb_context, mode: i32) -> atb_status>,
-    pub getLaunchMode:
-        ::core::option::Option<unsafe extern "C" fn(context: *mut atb_context, mode: *mut i32) -> atb_status>,
+    pub setLaunchMode: ::core::option::Option<
+        unsafe extern "C" fn(context: *mut atb_context, mode: i32) -> atb_status,
+    >,
+    pub getLaunchMode: ::core::option::Option<
+        unsafe extern "C" fn(context: *mut atb_context, mode: *mut i32) -> atb_status,
+    >,
     /// `atb::Operation`
-    pub destroyOperation:
-        ::core::option::Option<unsafe extern "C" fn(operation: *mut atb_operation) -> atb_status>,
+    pub destroyOperation: ::core::option::Option<
+        unsafe extern "C" fn(operation: *mut atb_operation) -> atb_status,
+    >,
     pub getName: ::core::option::Option<
         unsafe extern "C" fn(
             operation: *const atb_operation,
@@ -772,10 +1020,16 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub getInputNum: ::core::option::Option<
-        unsafe extern "C" fn(operation: *const atb_operation, number: *mut u32) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *const atb_operation,
+            number: *mut u32,
+        ) -> atb_status,
     >,
     pub getOutputNum: ::core::option::Option<
-        unsafe extern "C" fn(operation: *const atb_operation, number: *mut u32) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *const atb_operation,
+            number: *mut u32,
+        ) -> atb_status,
     >,
     /// As many descriptions as fit; `outTensorNum` is how many there are.
     pub inferShape: ::core::option::Option<
@@ -816,15 +1070,22 @@ pub struct atb_functions {
         unsafe extern "C" fn(operation: *mut atb_operation, streamId: u32) -> atb_status,
     >,
     pub getExecuteStreamId: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, streamId: *mut u32) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            streamId: *mut u32,
+        ) -> atb_status,
     >,
     /// The graph owns the operations of its nodes from then on; if it cannot be made, they stay the caller's.
     pub createGraph: ::core::option::Option<
-        unsafe extern "C" fn(param: *const atb_graph_param, operation: *mut *mut atb_operation) -> atb_status,
+        unsafe extern "C" fn(
+            param: *const atb_graph_param,
+            operation: *mut *mut atb_operation,
+        ) -> atb_status,
     >,
     /// For each operation: the library's defaults (arrays are empty), `CreateOperation` and `UpdateOperationParam`.
-    pub defaultActivation:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_activation_param) -> atb_status>,
+    pub defaultActivation: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_activation_param) -> atb_status,
+    >,
     pub createActivation: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_activation_param,
@@ -832,10 +1093,14 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateActivation: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_activation_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_activation_param,
+        ) -> atb_status,
     >,
-    pub defaultConcat:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_concat_param) -> atb_status>,
+    pub defaultConcat: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_concat_param) -> atb_status,
+    >,
     pub createConcat: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_concat_param,
@@ -843,10 +1108,14 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateConcat: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_concat_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_concat_param,
+        ) -> atb_status,
     >,
-    pub defaultElewise:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_elewise_param) -> atb_status>,
+    pub defaultElewise: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_elewise_param) -> atb_status,
+    >,
     pub createElewise: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_elewise_param,
@@ -854,10 +1123,14 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateElewise: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_elewise_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_elewise_param,
+        ) -> atb_status,
     >,
-    pub defaultGather:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_gather_param) -> atb_status>,
+    pub defaultGather: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_gather_param) -> atb_status,
+    >,
     pub createGather: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_gather_param,
@@ -865,10 +1138,14 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateGather: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_gather_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_gather_param,
+        ) -> atb_status,
     >,
-    pub defaultLinear:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_linear_param) -> atb_status>,
+    pub defaultLinear: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_linear_param) -> atb_status,
+    >,
     pub createLinear: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_linear_param,
@@ -876,10 +1153,14 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateLinear: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_linear_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_linear_param,
+        ) -> atb_status,
     >,
-    pub defaultMlaPreprocess:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_mla_preprocess_param) -> atb_status>,
+    pub defaultMlaPreprocess: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_mla_preprocess_param) -> atb_status,
+    >,
     pub createMlaPreprocess: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_mla_preprocess_param,
@@ -907,8 +1188,9 @@ pub struct atb_functions {
             param: *const atb_multi_latent_attention_param,
         ) -> atb_status,
     >,
-    pub defaultPagedAttention:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_paged_attention_param) -> atb_status>,
+    pub defaultPagedAttention: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_paged_attention_param) -> atb_status,
+    >,
     pub createPagedAttention: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_paged_attention_param,
@@ -921,8 +1203,9 @@ pub struct atb_functions {
             param: *const atb_paged_attention_param,
         ) -> atb_status,
     >,
-    pub defaultReshapeAndCache:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_reshape_and_cache_param) -> atb_status>,
+    pub defaultReshapeAndCache: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_reshape_and_cache_param) -> atb_status,
+    >,
     pub createReshapeAndCache: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_reshape_and_cache_param,
@@ -935,8 +1218,9 @@ pub struct atb_functions {
             param: *const atb_reshape_and_cache_param,
         ) -> atb_status,
     >,
-    pub defaultRmsNorm:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_rms_norm_param) -> atb_status>,
+    pub defaultRmsNorm: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_rms_norm_param) -> atb_status,
+    >,
     pub createRmsNorm: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_rms_norm_param,
@@ -944,17 +1228,29 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateRmsNorm: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_rms_norm_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_rms_norm_param,
+        ) -> atb_status,
     >,
-    pub defaultRope: ::core::option::Option<unsafe extern "C" fn(param: *mut atb_rope_param) -> atb_status>,
+    pub defaultRope: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_rope_param) -> atb_status,
+    >,
     pub createRope: ::core::option::Option<
-        unsafe extern "C" fn(param: *const atb_rope_param, operation: *mut *mut atb_operation) -> atb_status,
+        unsafe extern "C" fn(
+            param: *const atb_rope_param,
+            operation: *mut *mut atb_operation,
+        ) -> atb_status,
     >,
     pub updateRope: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_rope_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_rope_param,
+        ) -> atb_status,
     >,
-    pub defaultRopeQConcat:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_rope_q_concat_param) -> atb_status>,
+    pub defaultRopeQConcat: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_rope_q_concat_param) -> atb_status,
+    >,
     pub createRopeQConcat: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_rope_q_concat_param,
@@ -967,15 +1263,24 @@ pub struct atb_functions {
             param: *const atb_rope_q_concat_param,
         ) -> atb_status,
     >,
-    pub defaultSlice: ::core::option::Option<unsafe extern "C" fn(param: *mut atb_slice_param) -> atb_status>,
+    pub defaultSlice: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_slice_param) -> atb_status,
+    >,
     pub createSlice: ::core::option::Option<
-        unsafe extern "C" fn(param: *const atb_slice_param, operation: *mut *mut atb_operation) -> atb_status,
+        unsafe extern "C" fn(
+            param: *const atb_slice_param,
+            operation: *mut *mut atb_operation,
+        ) -> atb_status,
     >,
     pub updateSlice: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_slice_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_slice_param,
+        ) -> atb_status,
     >,
-    pub defaultSoftmax:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_softmax_param) -> atb_status>,
+    pub defaultSoftmax: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_softmax_param) -> atb_status,
+    >,
     pub createSoftmax: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_softmax_param,
@@ -983,17 +1288,29 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateSoftmax: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_softmax_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_softmax_param,
+        ) -> atb_status,
     >,
-    pub defaultSplit: ::core::option::Option<unsafe extern "C" fn(param: *mut atb_split_param) -> atb_status>,
+    pub defaultSplit: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_split_param) -> atb_status,
+    >,
     pub createSplit: ::core::option::Option<
-        unsafe extern "C" fn(param: *const atb_split_param, operation: *mut *mut atb_operation) -> atb_status,
+        unsafe extern "C" fn(
+            param: *const atb_split_param,
+            operation: *mut *mut atb_operation,
+        ) -> atb_status,
     >,
     pub updateSplit: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_split_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_split_param,
+        ) -> atb_status,
     >,
-    pub defaultTransdata:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_transdata_param) -> atb_status>,
+    pub defaultTransdata: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_transdata_param) -> atb_status,
+    >,
     pub createTransdata: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_transdata_param,
@@ -1001,10 +1318,14 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateTransdata: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_transdata_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_transdata_param,
+        ) -> atb_status,
     >,
-    pub defaultTranspose:
-        ::core::option::Option<unsafe extern "C" fn(param: *mut atb_transpose_param) -> atb_status>,
+    pub defaultTranspose: ::core::option::Option<
+        unsafe extern "C" fn(param: *mut atb_transpose_param) -> atb_status,
+    >,
     pub createTranspose: ::core::option::Option<
         unsafe extern "C" fn(
             param: *const atb_transpose_param,
@@ -1012,182 +1333,278 @@ pub struct atb_functions {
         ) -> atb_status,
     >,
     pub updateTranspose: ::core::option::Option<
-        unsafe extern "C" fn(operation: *mut atb_operation, param: *const atb_transpose_param) -> atb_status,
+        unsafe extern "C" fn(
+            operation: *mut atb_operation,
+            param: *const atb_transpose_param,
+        ) -> atb_status,
     >,
     /** The address of a C function of the library, such as AtbMLAPreprocess (newer than 8.1); null if it has none of this
-    name. Their types are in atb_entry_points.h.*/
+ name. Their types are in atb_entry_points.h.*/
     pub entryPoint: ::core::option::Option<
-        unsafe extern "C" fn(name: *const ::core::ffi::c_char) -> *mut ::core::ffi::c_void,
+        unsafe extern "C" fn(
+            name: *const ::core::ffi::c_char,
+        ) -> *mut ::core::ffi::c_void,
     >,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of atb_functions"][::core::mem::size_of::<atb_functions>() - 672usize];
     ["Alignment of atb_functions"][::core::mem::align_of::<atb_functions>() - 8usize];
-    ["Offset of field: atb_functions::version"][::core::mem::offset_of!(atb_functions, version) - 0usize];
-    ["Offset of field: atb_functions::cxx11Abi"][::core::mem::offset_of!(atb_functions, cxx11Abi) - 4usize];
-    ["Offset of field: atb_functions::message"][::core::mem::offset_of!(atb_functions, message) - 8usize];
-    ["Offset of field: atb_functions::getAtbVersion"]
-        [::core::mem::offset_of!(atb_functions, getAtbVersion) - 16usize];
-    ["Offset of field: atb_functions::getTensorSize"]
-        [::core::mem::offset_of!(atb_functions, getTensorSize) - 24usize];
-    ["Offset of field: atb_functions::getTensorNumel"]
-        [::core::mem::offset_of!(atb_functions, getTensorNumel) - 32usize];
-    ["Offset of field: atb_functions::quantParamConvert"]
-        [::core::mem::offset_of!(atb_functions, quantParamConvert) - 40usize];
-    ["Offset of field: atb_functions::setLogLevel"]
-        [::core::mem::offset_of!(atb_functions, setLogLevel) - 48usize];
-    ["Offset of field: atb_functions::resetLogLevel"]
-        [::core::mem::offset_of!(atb_functions, resetLogLevel) - 56usize];
-    ["Offset of field: atb_functions::createContext"]
-        [::core::mem::offset_of!(atb_functions, createContext) - 64usize];
-    ["Offset of field: atb_functions::createContextWithAllocator"]
-        [::core::mem::offset_of!(atb_functions, createContextWithAllocator) - 72usize];
-    ["Offset of field: atb_functions::createContextWithTilingBlocks"]
-        [::core::mem::offset_of!(atb_functions, createContextWithTilingBlocks) - 80usize];
-    ["Offset of field: atb_functions::destroyContext"]
-        [::core::mem::offset_of!(atb_functions, destroyContext) - 88usize];
-    ["Offset of field: atb_functions::setExecuteStream"]
-        [::core::mem::offset_of!(atb_functions, setExecuteStream) - 96usize];
-    ["Offset of field: atb_functions::getExecuteStream"]
-        [::core::mem::offset_of!(atb_functions, getExecuteStream) - 104usize];
-    ["Offset of field: atb_functions::setExecuteStreams"]
-        [::core::mem::offset_of!(atb_functions, setExecuteStreams) - 112usize];
-    ["Offset of field: atb_functions::getExecuteStreams"]
-        [::core::mem::offset_of!(atb_functions, getExecuteStreams) - 120usize];
-    ["Offset of field: atb_functions::setAsyncTilingCopyStatus"]
-        [::core::mem::offset_of!(atb_functions, setAsyncTilingCopyStatus) - 128usize];
-    ["Offset of field: atb_functions::getAsyncTilingCopyStatus"]
-        [::core::mem::offset_of!(atb_functions, getAsyncTilingCopyStatus) - 136usize];
-    ["Offset of field: atb_functions::setExecuteType"]
-        [::core::mem::offset_of!(atb_functions, setExecuteType) - 144usize];
-    ["Offset of field: atb_functions::getExecuteType"]
-        [::core::mem::offset_of!(atb_functions, getExecuteType) - 152usize];
-    ["Offset of field: atb_functions::setLaunchMode"]
-        [::core::mem::offset_of!(atb_functions, setLaunchMode) - 160usize];
-    ["Offset of field: atb_functions::getLaunchMode"]
-        [::core::mem::offset_of!(atb_functions, getLaunchMode) - 168usize];
-    ["Offset of field: atb_functions::destroyOperation"]
-        [::core::mem::offset_of!(atb_functions, destroyOperation) - 176usize];
-    ["Offset of field: atb_functions::getName"][::core::mem::offset_of!(atb_functions, getName) - 184usize];
-    ["Offset of field: atb_functions::getInputNum"]
-        [::core::mem::offset_of!(atb_functions, getInputNum) - 192usize];
-    ["Offset of field: atb_functions::getOutputNum"]
-        [::core::mem::offset_of!(atb_functions, getOutputNum) - 200usize];
-    ["Offset of field: atb_functions::inferShape"]
-        [::core::mem::offset_of!(atb_functions, inferShape) - 208usize];
-    ["Offset of field: atb_functions::setup"][::core::mem::offset_of!(atb_functions, setup) - 216usize];
-    ["Offset of field: atb_functions::execute"][::core::mem::offset_of!(atb_functions, execute) - 224usize];
-    ["Offset of field: atb_functions::setExecuteStreamId"]
-        [::core::mem::offset_of!(atb_functions, setExecuteStreamId) - 232usize];
-    ["Offset of field: atb_functions::getExecuteStreamId"]
-        [::core::mem::offset_of!(atb_functions, getExecuteStreamId) - 240usize];
-    ["Offset of field: atb_functions::createGraph"]
-        [::core::mem::offset_of!(atb_functions, createGraph) - 248usize];
-    ["Offset of field: atb_functions::defaultActivation"]
-        [::core::mem::offset_of!(atb_functions, defaultActivation) - 256usize];
-    ["Offset of field: atb_functions::createActivation"]
-        [::core::mem::offset_of!(atb_functions, createActivation) - 264usize];
-    ["Offset of field: atb_functions::updateActivation"]
-        [::core::mem::offset_of!(atb_functions, updateActivation) - 272usize];
-    ["Offset of field: atb_functions::defaultConcat"]
-        [::core::mem::offset_of!(atb_functions, defaultConcat) - 280usize];
-    ["Offset of field: atb_functions::createConcat"]
-        [::core::mem::offset_of!(atb_functions, createConcat) - 288usize];
-    ["Offset of field: atb_functions::updateConcat"]
-        [::core::mem::offset_of!(atb_functions, updateConcat) - 296usize];
-    ["Offset of field: atb_functions::defaultElewise"]
-        [::core::mem::offset_of!(atb_functions, defaultElewise) - 304usize];
-    ["Offset of field: atb_functions::createElewise"]
-        [::core::mem::offset_of!(atb_functions, createElewise) - 312usize];
-    ["Offset of field: atb_functions::updateElewise"]
-        [::core::mem::offset_of!(atb_functions, updateElewise) - 320usize];
-    ["Offset of field: atb_functions::defaultGather"]
-        [::core::mem::offset_of!(atb_functions, defaultGather) - 328usize];
-    ["Offset of field: atb_functions::createGather"]
-        [::core::mem::offset_of!(atb_functions, createGather) - 336usize];
-    ["Offset of field: atb_functions::updateGather"]
-        [::core::mem::offset_of!(atb_functions, updateGather) - 344usize];
-    ["Offset of field: atb_functions::defaultLinear"]
-        [::core::mem::offset_of!(atb_functions, defaultLinear) - 352usize];
-    ["Offset of field: atb_functions::createLinear"]
-        [::core::mem::offset_of!(atb_functions, createLinear) - 360usize];
-    ["Offset of field: atb_functions::updateLinear"]
-        [::core::mem::offset_of!(atb_functions, updateLinear) - 368usize];
-    ["Offset of field: atb_functions::defaultMlaPreprocess"]
-        [::core::mem::offset_of!(atb_functions, defaultMlaPreprocess) - 376usize];
-    ["Offset of field: atb_functions::createMlaPreprocess"]
-        [::core::mem::offset_of!(atb_functions, createMlaPreprocess) - 384usize];
-    ["Offset of field: atb_functions::updateMlaPreprocess"]
-        [::core::mem::offset_of!(atb_functions, updateMlaPreprocess) - 392usize];
-    ["Offset of field: atb_functions::defaultMultiLatentAttention"]
-        [::core::mem::offset_of!(atb_functions, defaultMultiLatentAttention) - 400usize];
-    ["Offset of field: atb_functions::createMultiLatentAttention"]
-        [::core::mem::offset_of!(atb_functions, createMultiLatentAttention) - 408usize];
-    ["Offset of field: atb_functions::updateMultiLatentAttention"]
-        [::core::mem::offset_of!(atb_functions, updateMultiLatentAttention) - 416usize];
-    ["Offset of field: atb_functions::defaultPagedAttention"]
-        [::core::mem::offset_of!(atb_functions, defaultPagedAttention) - 424usize];
-    ["Offset of field: atb_functions::createPagedAttention"]
-        [::core::mem::offset_of!(atb_functions, createPagedAttention) - 432usize];
-    ["Offset of field: atb_functions::updatePagedAttention"]
-        [::core::mem::offset_of!(atb_functions, updatePagedAttention) - 440usize];
-    ["Offset of field: atb_functions::defaultReshapeAndCache"]
-        [::core::mem::offset_of!(atb_functions, defaultReshapeAndCache) - 448usize];
-    ["Offset of field: atb_functions::createReshapeAndCache"]
-        [::core::mem::offset_of!(atb_functions, createReshapeAndCache) - 456usize];
-    ["Offset of field: atb_functions::updateReshapeAndCache"]
-        [::core::mem::offset_of!(atb_functions, updateReshapeAndCache) - 464usize];
-    ["Offset of field: atb_functions::defaultRmsNorm"]
-        [::core::mem::offset_of!(atb_functions, defaultRmsNorm) - 472usize];
-    ["Offset of field: atb_functions::createRmsNorm"]
-        [::core::mem::offset_of!(atb_functions, createRmsNorm) - 480usize];
-    ["Offset of field: atb_functions::updateRmsNorm"]
-        [::core::mem::offset_of!(atb_functions, updateRmsNorm) - 488usize];
-    ["Offset of field: atb_functions::defaultRope"]
-        [::core::mem::offset_of!(atb_functions, defaultRope) - 496usize];
-    ["Offset of field: atb_functions::createRope"]
-        [::core::mem::offset_of!(atb_functions, createRope) - 504usize];
-    ["Offset of field: atb_functions::updateRope"]
-        [::core::mem::offset_of!(atb_functions, updateRope) - 512usize];
-    ["Offset of field: atb_functions::defaultRopeQConcat"]
-        [::core::mem::offset_of!(atb_functions, defaultRopeQConcat) - 520usize];
-    ["Offset of field: atb_functions::createRopeQConcat"]
-        [::core::mem::offset_of!(atb_functions, createRopeQConcat) - 528usize];
-    ["Offset of field: atb_functions::updateRopeQConcat"]
-        [::core::mem::offset_of!(atb_functions, updateRopeQConcat) - 536usize];
-    ["Offset of field: atb_functions::defaultSlice"]
-        [::core::mem::offset_of!(atb_functions, defaultSlice) - 544usize];
-    ["Offset of field: atb_functions::createSlice"]
-        [::core::mem::offset_of!(atb_functions, createSlice) - 552usize];
-    ["Offset of field: atb_functions::updateSlice"]
-        [::core::mem::offset_of!(atb_functions, updateSlice) - 560usize];
-    ["Offset of field: atb_functions::defaultSoftmax"]
-        [::core::mem::offset_of!(atb_functions, defaultSoftmax) - 568usize];
-    ["Offset of field: atb_functions::createSoftmax"]
-        [::core::mem::offset_of!(atb_functions, createSoftmax) - 576usize];
-    ["Offset of field: atb_functions::updateSoftmax"]
-        [::core::mem::offset_of!(atb_functions, updateSoftmax) - 584usize];
-    ["Offset of field: atb_functions::defaultSplit"]
-        [::core::mem::offset_of!(atb_functions, defaultSplit) - 592usize];
-    ["Offset of field: atb_functions::createSplit"]
-        [::core::mem::offset_of!(atb_functions, createSplit) - 600usize];
-    ["Offset of field: atb_functions::updateSplit"]
-        [::core::mem::offset_of!(atb_functions, updateSplit) - 608usize];
-    ["Offset of field: atb_functions::defaultTransdata"]
-        [::core::mem::offset_of!(atb_functions, defaultTransdata) - 616usize];
-    ["Offset of field: atb_functions::createTransdata"]
-        [::core::mem::offset_of!(atb_functions, createTransdata) - 624usize];
-    ["Offset of field: atb_functions::updateTransdata"]
-        [::core::mem::offset_of!(atb_functions, updateTransdata) - 632usize];
-    ["Offset of field: atb_functions::defaultTranspose"]
-        [::core::mem::offset_of!(atb_functions, defaultTranspose) - 640usize];
-    ["Offset of field: atb_functions::createTranspose"]
-        [::core::mem::offset_of!(atb_functions, createTranspose) - 648usize];
-    ["Offset of field: atb_functions::updateTranspose"]
-        [::core::mem::offset_of!(atb_functions, updateTranspose) - 656usize];
-    ["Offset of field: atb_functions::entryPoint"]
-        [::core::mem::offset_of!(atb_functions, entryPoint) - 664usize];
+    [
+        "Offset of field: atb_functions::version",
+    ][::core::mem::offset_of!(atb_functions, version) - 0usize];
+    [
+        "Offset of field: atb_functions::cxx11Abi",
+    ][::core::mem::offset_of!(atb_functions, cxx11Abi) - 4usize];
+    [
+        "Offset of field: atb_functions::message",
+    ][::core::mem::offset_of!(atb_functions, message) - 8usize];
+    [
+        "Offset of field: atb_functions::getAtbVersion",
+    ][::core::mem::offset_of!(atb_functions, getAtbVersion) - 16usize];
+    [
+        "Offset of field: atb_functions::getTensorSize",
+    ][::core::mem::offset_of!(atb_functions, getTensorSize) - 24usize];
+    [
+        "Offset of field: atb_functions::getTensorNumel",
+    ][::core::mem::offset_of!(atb_functions, getTensorNumel) - 32usize];
+    [
+        "Offset of field: atb_functions::quantParamConvert",
+    ][::core::mem::offset_of!(atb_functions, quantParamConvert) - 40usize];
+    [
+        "Offset of field: atb_functions::setLogLevel",
+    ][::core::mem::offset_of!(atb_functions, setLogLevel) - 48usize];
+    [
+        "Offset of field: atb_functions::resetLogLevel",
+    ][::core::mem::offset_of!(atb_functions, resetLogLevel) - 56usize];
+    [
+        "Offset of field: atb_functions::createContext",
+    ][::core::mem::offset_of!(atb_functions, createContext) - 64usize];
+    [
+        "Offset of field: atb_functions::createContextWithAllocator",
+    ][::core::mem::offset_of!(atb_functions, createContextWithAllocator) - 72usize];
+    [
+        "Offset of field: atb_functions::createContextWithTilingBlocks",
+    ][::core::mem::offset_of!(atb_functions, createContextWithTilingBlocks) - 80usize];
+    [
+        "Offset of field: atb_functions::destroyContext",
+    ][::core::mem::offset_of!(atb_functions, destroyContext) - 88usize];
+    [
+        "Offset of field: atb_functions::setExecuteStream",
+    ][::core::mem::offset_of!(atb_functions, setExecuteStream) - 96usize];
+    [
+        "Offset of field: atb_functions::getExecuteStream",
+    ][::core::mem::offset_of!(atb_functions, getExecuteStream) - 104usize];
+    [
+        "Offset of field: atb_functions::setExecuteStreams",
+    ][::core::mem::offset_of!(atb_functions, setExecuteStreams) - 112usize];
+    [
+        "Offset of field: atb_functions::getExecuteStreams",
+    ][::core::mem::offset_of!(atb_functions, getExecuteStreams) - 120usize];
+    [
+        "Offset of field: atb_functions::setAsyncTilingCopyStatus",
+    ][::core::mem::offset_of!(atb_functions, setAsyncTilingCopyStatus) - 128usize];
+    [
+        "Offset of field: atb_functions::getAsyncTilingCopyStatus",
+    ][::core::mem::offset_of!(atb_functions, getAsyncTilingCopyStatus) - 136usize];
+    [
+        "Offset of field: atb_functions::setExecuteType",
+    ][::core::mem::offset_of!(atb_functions, setExecuteType) - 144usize];
+    [
+        "Offset of field: atb_functions::getExecuteType",
+    ][::core::mem::offset_of!(atb_functions, getExecuteType) - 152usize];
+    [
+        "Offset of field: atb_functions::setLaunchMode",
+    ][::core::mem::offset_of!(atb_functions, setLaunchMode) - 160usize];
+    [
+        "Offset of field: atb_functions::getLaunchMode",
+    ][::core::mem::offset_of!(atb_functions, getLaunchMode) - 168usize];
+    [
+        "Offset of field: atb_functions::destroyOperation",
+    ][::core::mem::offset_of!(atb_functions, destroyOperation) - 176usize];
+    [
+        "Offset of field: atb_functions::getName",
+    ][::core::mem::offset_of!(atb_functions, getName) - 184usize];
+    [
+        "Offset of field: atb_functions::getInputNum",
+    ][::core::mem::offset_of!(atb_functions, getInputNum) - 192usize];
+    [
+        "Offset of field: atb_functions::getOutputNum",
+    ][::core::mem::offset_of!(atb_functions, getOutputNum) - 200usize];
+    [
+        "Offset of field: atb_functions::inferShape",
+    ][::core::mem::offset_of!(atb_functions, inferShape) - 208usize];
+    [
+        "Offset of field: atb_functions::setup",
+    ][::core::mem::offset_of!(atb_functions, setup) - 216usize];
+    [
+        "Offset of field: atb_functions::execute",
+    ][::core::mem::offset_of!(atb_functions, execute) - 224usize];
+    [
+        "Offset of field: atb_functions::setExecuteStreamId",
+    ][::core::mem::offset_of!(atb_functions, setExecuteStreamId) - 232usize];
+    [
+        "Offset of field: atb_functions::getExecuteStreamId",
+    ][::core::mem::offset_of!(atb_functions, getExecuteStreamId) - 240usize];
+    [
+        "Offset of field: atb_functions::createGraph",
+    ][::core::mem::offset_of!(atb_functions, createGraph) - 248usize];
+    [
+        "Offset of field: atb_functions::defaultActivation",
+    ][::core::mem::offset_of!(atb_functions, defaultActivation) - 256usize];
+    [
+        "Offset of field: atb_functions::createActivation",
+    ][::core::mem::offset_of!(atb_functions, createActivation) - 264usize];
+    [
+        "Offset of field: atb_functions::updateActivation",
+    ][::core::mem::offset_of!(atb_functions, updateActivation) - 272usize];
+    [
+        "Offset of field: atb_functions::defaultConcat",
+    ][::core::mem::offset_of!(atb_functions, defaultConcat) - 280usize];
+    [
+        "Offset of field: atb_functions::createConcat",
+    ][::core::mem::offset_of!(atb_functions, createConcat) - 288usize];
+    [
+        "Offset of field: atb_functions::updateConcat",
+    ][::core::mem::offset_of!(atb_functions, updateConcat) - 296usize];
+    [
+        "Offset of field: atb_functions::defaultElewise",
+    ][::core::mem::offset_of!(atb_functions, defaultElewise) - 304usize];
+    [
+        "Offset of field: atb_functions::createElewise",
+    ][::core::mem::offset_of!(atb_functions, createElewise) - 312usize];
+    [
+        "Offset of field: atb_functions::updateElewise",
+    ][::core::mem::offset_of!(atb_functions, updateElewise) - 320usize];
+    [
+        "Offset of field: atb_functions::defaultGather",
+    ][::core::mem::offset_of!(atb_functions, defaultGather) - 328usize];
+    [
+        "Offset of field: atb_functions::createGather",
+    ][::core::mem::offset_of!(atb_functions, createGather) - 336usize];
+    [
+        "Offset of field: atb_functions::updateGather",
+    ][::core::mem::offset_of!(atb_functions, updateGather) - 344usize];
+    [
+        "Offset of field: atb_functions::defaultLinear",
+    ][::core::mem::offset_of!(atb_functions, defaultLinear) - 352usize];
+    [
+        "Offset of field: atb_functions::createLinear",
+    ][::core::mem::offset_of!(atb_functions, createLinear) - 360usize];
+    [
+        "Offset of field: atb_functions::updateLinear",
+    ][::core::mem::offset_of!(atb_functions, updateLinear) - 368usize];
+    [
+        "Offset of field: atb_functions::defaultMlaPreprocess",
+    ][::core::mem::offset_of!(atb_functions, defaultMlaPreprocess) - 376usize];
+    [
+        "Offset of field: atb_functions::createMlaPreprocess",
+    ][::core::mem::offset_of!(atb_functions, createMlaPreprocess) - 384usize];
+    [
+        "Offset of field: atb_functions::updateMlaPreprocess",
+    ][::core::mem::offset_of!(atb_functions, updateMlaPreprocess) - 392usize];
+    [
+        "Offset of field: atb_functions::defaultMultiLatentAttention",
+    ][::core::mem::offset_of!(atb_functions, defaultMultiLatentAttention) - 400usize];
+    [
+        "Offset of field: atb_functions::createMultiLatentAttention",
+    ][::core::mem::offset_of!(atb_functions, createMultiLatentAttention) - 408usize];
+    [
+        "Offset of field: atb_functions::updateMultiLatentAttention",
+    ][::core::mem::offset_of!(atb_functions, updateMultiLatentAttention) - 416usize];
+    [
+        "Offset of field: atb_functions::defaultPagedAttention",
+    ][::core::mem::offset_of!(atb_functions, defaultPagedAttention) - 424usize];
+    [
+        "Offset of field: atb_functions::createPagedAttention",
+    ][::core::mem::offset_of!(atb_functions, createPagedAttention) - 432usize];
+    [
+        "Offset of field: atb_functions::updatePagedAttention",
+    ][::core::mem::offset_of!(atb_functions, updatePagedAttention) - 440usize];
+    [
+        "Offset of field: atb_functions::defaultReshapeAndCache",
+    ][::core::mem::offset_of!(atb_functions, defaultReshapeAndCache) - 448usize];
+    [
+        "Offset of field: atb_functions::createReshapeAndCache",
+    ][::core::mem::offset_of!(atb_functions, createReshapeAndCache) - 456usize];
+    [
+        "Offset of field: atb_functions::updateReshapeAndCache",
+    ][::core::mem::offset_of!(atb_functions, updateReshapeAndCache) - 464usize];
+    [
+        "Offset of field: atb_functions::defaultRmsNorm",
+    ][::core::mem::offset_of!(atb_functions, defaultRmsNorm) - 472usize];
+    [
+        "Offset of field: atb_functions::createRmsNorm",
+    ][::core::mem::offset_of!(atb_functions, createRmsNorm) - 480usize];
+    [
+        "Offset of field: atb_functions::updateRmsNorm",
+    ][::core::mem::offset_of!(atb_functions, updateRmsNorm) - 488usize];
+    [
+        "Offset of field: atb_functions::defaultRope",
+    ][::core::mem::offset_of!(atb_functions, defaultRope) - 496usize];
+    [
+        "Offset of field: atb_functions::createRope",
+    ][::core::mem::offset_of!(atb_functions, createRope) - 504usize];
+    [
+        "Offset of field: atb_functions::updateRope",
+    ][::core::mem::offset_of!(atb_functions, updateRope) - 512usize];
+    [
+        "Offset of field: atb_functions::defaultRopeQConcat",
+    ][::core::mem::offset_of!(atb_functions, defaultRopeQConcat) - 520usize];
+    [
+        "Offset of field: atb_functions::createRopeQConcat",
+    ][::core::mem::offset_of!(atb_functions, createRopeQConcat) - 528usize];
+    [
+        "Offset of field: atb_functions::updateRopeQConcat",
+    ][::core::mem::offset_of!(atb_functions, updateRopeQConcat) - 536usize];
+    [
+        "Offset of field: atb_functions::defaultSlice",
+    ][::core::mem::offset_of!(atb_functions, defaultSlice) - 544usize];
+    [
+        "Offset of field: atb_functions::createSlice",
+    ][::core::mem::offset_of!(atb_functions, createSlice) - 552usize];
+    [
+        "Offset of field: atb_functions::updateSlice",
+    ][::core::mem::offset_of!(atb_functions, updateSlice) - 560usize];
+    [
+        "Offset of field: atb_functions::defaultSoftmax",
+    ][::core::mem::offset_of!(atb_functions, defaultSoftmax) - 568usize];
+    [
+        "Offset of field: atb_functions::createSoftmax",
+    ][::core::mem::offset_of!(atb_functions, createSoftmax) - 576usize];
+    [
+        "Offset of field: atb_functions::updateSoftmax",
+    ][::core::mem::offset_of!(atb_functions, updateSoftmax) - 584usize];
+    [
+        "Offset of field: atb_functions::defaultSplit",
+    ][::core::mem::offset_of!(atb_functions, defaultSplit) - 592usize];
+    [
+        "Offset of field: atb_functions::createSplit",
+    ][::core::mem::offset_of!(atb_functions, createSplit) - 600usize];
+    [
+        "Offset of field: atb_functions::updateSplit",
+    ][::core::mem::offset_of!(atb_functions, updateSplit) - 608usize];
+    [
+        "Offset of field: atb_functions::defaultTransdata",
+    ][::core::mem::offset_of!(atb_functions, defaultTransdata) - 616usize];
+    [
+        "Offset of field: atb_functions::createTransdata",
+    ][::core::mem::offset_of!(atb_functions, createTransdata) - 624usize];
+    [
+        "Offset of field: atb_functions::updateTransdata",
+    ][::core::mem::offset_of!(atb_functions, updateTransdata) - 632usize];
+    [
+        "Offset of field: atb_functions::defaultTranspose",
+    ][::core::mem::offset_of!(atb_functions, defaultTranspose) - 640usize];
+    [
+        "Offset of field: atb_functions::createTranspose",
+    ][::core::mem::offset_of!(atb_functions, createTranspose) - 648usize];
+    [
+        "Offset of field: atb_functions::updateTranspose",
+    ][::core::mem::offset_of!(atb_functions, updateTranspose) - 656usize];
+    [
+        "Offset of field: atb_functions::entryPoint",
+    ][::core::mem::offset_of!(atb_functions, entryPoint) - 664usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
