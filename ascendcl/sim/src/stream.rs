@@ -1,28 +1,30 @@
 //! Streams: queues of tasks, each with a worker thread that runs them in order.
 
+mod marks;
+mod waiting;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::hint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ascendcl_sys::{ACL_ERROR_RT_TASK_TIMEOUT, ACL_STREAM_PERSISTENT};
+use ascendcl_sys::ACL_STREAM_PERSISTENT;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::callback::{Inbox, Way};
 use crate::context::Failure;
 use crate::device::{Device, MAX_STREAMS};
 use crate::error::{Error, Result, failure, misuse};
-use crate::event::{Event, Last};
 use crate::exception;
 use crate::fault;
 use crate::graph::{Capture, Update};
 use crate::handle::{Handle, Kind};
 use crate::persistent::Persistent;
 use crate::report;
-use crate::signal::{Outcome, Signal};
+use crate::signal::Signal;
 use crate::task::Task;
 
 /// How often an idle worker looks for work, and a waiting thread for the end of it, before it goes to sleep.
@@ -361,87 +363,9 @@ impl Stream {
         Err(error)
     }
 
-    /// Records an event at the end of the queue.
-    pub(crate) fn record(self: &Arc<Self>, event: &Arc<Event>, external: bool) -> Result {
-        let mut queue = self.queue.lock();
-        if let Some(capture) = &queue.capture {
-            if external {
-                let task = Task::RecordExternal(Arc::clone(event));
-                return capture.append_external(self.id, event, task);
-            }
-            let mark = capture.record(self.id, capture)?;
-            *event.last.lock() = Last::Capture(mark);
-            return Ok(());
-        }
-        if external {
-            return Err(misuse!(
-                ACL_ERROR_RT_STREAM_NOT_CAPTURED,
-                "ACL_EVENT_RECORD_EXTERNAL is for streams whose work is being captured"
-            ));
-        }
-        if self.is_persistent() {
-            return self.push(&mut queue, Task::RecordExternal(Arc::clone(event))).map(drop);
-        }
-        let signal = Arc::<Signal>::default();
-        self.push(&mut queue, Task::Record(Arc::clone(&signal)))?;
-        *event.last.lock() = Last::Stream(signal);
-        Ok(())
-    }
-
-    /// Lets later tasks wait for what an event was last recorded as.
-    pub(crate) fn wait_for(
-        self: &Arc<Self>,
-        event: &Arc<Event>,
-        timeout: Option<Duration>,
-        external: bool,
-    ) -> Result {
-        let mut queue = self.queue.lock();
-        if external {
-            let Some(capture) = &queue.capture else {
-                return Err(misuse!(
-                    ACL_ERROR_RT_STREAM_NOT_CAPTURED,
-                    "ACL_EVENT_WAIT_EXTERNAL is for streams whose work is being captured"
-                ));
-            };
-            return capture.append_external(self.id, event, Task::WaitExternal(Arc::clone(event)));
-        }
-        if self.is_persistent() {
-            return self.push(&mut queue, Task::WaitExternal(Arc::clone(event))).map(drop);
-        }
-        let last = event.last.lock().clone();
-        if let Some(capture) = &queue.capture {
-            return match last {
-                Last::Capture(mark) => capture.join(self, &mark),
-                _ => capture.refuse(misuse!(
-                    ACL_ERROR_RT_CAPTURE_DEPENDENCY,
-                    "stream {} is being captured, and event {} was not recorded in the capture",
-                    self.id,
-                    event.id
-                )),
-            };
-        }
-        match last {
-            Last::Never => Ok(()),
-            Last::Stream(signal) => {
-                event.waits.fetch_add(1, Ordering::AcqRel);
-                let wait = Task::Wait { signal, event: Arc::clone(event), timeout };
-                self.push(&mut queue, wait).map(drop).inspect_err(|_| {
-                    event.waits.fetch_sub(1, Ordering::AcqRel);
-                })
-            }
-            Last::Capture(mark) => {
-                if self.is_default {
-                    return Err(misuse!(
-                        ACL_ERROR_RT_STREAM_CAPTURE_IMPLICIT,
-                        "the default stream cannot join a capture"
-                    ));
-                }
-                let capture = mark.capture();
-                capture.join(self, &mark)?;
-                queue.capture = Some(capture);
-                Ok(())
-            }
-        }
+    /// Whether it keeps its tasks for a graph.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.persistent.is_some()
     }
 
     /// The capture that the stream's work goes to.
@@ -516,59 +440,6 @@ impl Stream {
         }
         self.submitted.fetch_add(1, Ordering::Release);
         self.work.notify_one();
-    }
-
-    /// Lets the running task wait for a signal, until it is interrupted.
-    pub(crate) fn block_on(&self, signal: &Arc<Signal>, timeout: Option<Duration>) -> Result<Outcome> {
-        *self.blocked_on.lock() = Some(Arc::clone(signal));
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let waited = signal.wait(deadline, || self.interrupt.load(Ordering::Acquire));
-        *self.blocked_on.lock() = None;
-        match waited {
-            crate::signal::Waited::For(outcome) => Ok(outcome),
-            crate::signal::Waited::Interrupted => {
-                Err(failure!(ACL_ERROR_RT_STREAM_ABORT, "a task of stream {} was stopped", self.id))
-            }
-            crate::signal::Waited::TimedOut => {
-                Err(failure!(ACL_ERROR_RT_TASK_TIMEOUT, "a task of stream {} waited too long", self.id))
-            }
-        }
-    }
-}
-
-impl Stream {
-    /// Whether it keeps its tasks for a graph.
-    pub(crate) fn is_persistent(&self) -> bool {
-        self.persistent.is_some()
-    }
-
-    /// Ends what a task waits for that a graph runs on this stream; see [`Self::resume`].
-    pub(crate) fn interrupt(&self) {
-        self.interrupt.store(true, Ordering::Release);
-        if let Some(signal) = &*self.blocked_on.lock() {
-            signal.poke();
-        }
-    }
-
-    /// Takes [`Self::interrupt`] back.
-    pub(crate) fn resume(&self) {
-        self.interrupt.store(false, Ordering::Release);
-    }
-
-    /// Refuses to go on with a task that is to give up.
-    pub(crate) fn refuse_interrupt(&self) -> Result {
-        if self.interrupt.load(Ordering::Acquire) {
-            return Err(failure!(ACL_ERROR_RT_STREAM_ABORT, "a task of stream {} was stopped", self.id));
-        }
-        Ok(())
-    }
-
-    /// Lets the running task sleep, unless it is interrupted.
-    pub(crate) fn pause(&self, time: Duration) -> Result {
-        match self.block_on(&Arc::default(), Some(time)) {
-            Err(error) if error.code == ACL_ERROR_RT_TASK_TIMEOUT => Ok(()),
-            outcome => outcome.map(drop),
-        }
     }
 }
 

@@ -209,7 +209,7 @@ fn streams_have_settings() {
     fails!(ACL_ERROR_INVALID_PARAM, aclrtCreateStreamWithConfig(&mut stream, 0, 0x8000));
     fails!(
         ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
-        aclrtCreateStreamWithConfig(&mut stream, 0, ACL_STREAM_PERSISTENT)
+        aclrtCreateStreamWithConfig(&mut stream, 0, ACL_STREAM_CPU_SCHEDULE)
     );
     let config = code!(aclrtCreateStreamConfigHandle());
     let wanted = 5u32;
