@@ -266,15 +266,62 @@ fn an_updated_parameter_is_that_of_the_next_set_up() {
     }
 }
 
-/// Attention is tested where it is computed; here its parameters reach the library.
+/// Scores of a zero query are equal, so that attention is the mean of the values within the length.
 #[test]
-fn attention_is_made_from_its_parameter() {
+fn paged_attention() {
+    let mut rig = Rig::new();
+    let param = PagedAttention { head_num: 2, kv_head_num: 1, ..PagedAttention::default() };
+    let mut attention = rig.operation(param);
+    // Blocks of 16 tokens; the sequence has 17: all of block 2 and the first of block 0.
+    let (blocks, size, width) = (3, 16, 16);
+    let values: Vec<f32> = (0..blocks * size).flat_map(|token| [token as f32; 16]).collect();
+    let query = rig.half(&[0.0; 32], &[1, 2, width]);
+    let keys = rig.half(&[1.0; 3 * 16 * 16], &[blocks, size, 1, width]);
+    let values = rig.half(&values, &[blocks, size, 1, width]);
+    let (tables, lengths) = (rig.tensor(&[2i32, 0], &[1, 2]), rig.tensor(&[17i32], &[1]));
+    let mut y = rig.output(&[1, 2, width]);
+    let pack = VariantPack::new().input(&query).input(&keys).input(&values).input(&tables);
+    let pack = pack.input_host(&lengths, &[17]).output(&mut y);
+    // SAFETY: two blocks that there are hold 17 tokens.
+    unsafe { attention.run_unchecked(&mut rig.context, &rig.stream, pack, &mut rig.workspace) }.unwrap();
+    // Tokens 32 to 47, and 0.
+    let mean = (32..48).sum::<i32>() as f32 / 17.0;
+    assert!(rig.floats(&y).iter().all(|value| (value - mean).abs() < 0.05), "{mean}: {:?}", rig.floats(&y));
+}
+
+#[test]
+fn multi_latent_attention() {
+    let mut rig = Rig::new();
+    let (heads, size) = (16, 128);
+    let param = MultiLatentAttention {
+        head_num: heads as i32,
+        kv_head_num: 1,
+        cache_mode: CacheMode::KropeCtkv,
+        ..MultiLatentAttention::default()
+    };
+    let mut attention = rig.operation(param);
+    let latent: Vec<f32> = (0..2 * size).flat_map(|token| [token as f32; 512]).collect();
+    let q_nope = rig.half(&vec![0.0; heads * 512], &[1, heads, 512]);
+    let q_rope = rig.half(&vec![0.0; heads * 64], &[1, heads, 64]);
+    let latent = rig.half(&latent, &[2, size, 1, 512]);
+    let rope = rig.half(&vec![1.0; 2 * size * 64], &[2, size, 1, 64]);
+    let (tables, lengths) = (rig.tensor(&[1i32], &[1, 1]), rig.tensor(&[3i32], &[1]));
+    let mut y = rig.output(&[1, heads, 512]);
+    let pack = VariantPack::new().input(&q_nope).input(&q_rope).input(&latent).input(&rope).input(&tables);
+    let pack = pack.input_host(&lengths, &[3]).output(&mut y);
+    // SAFETY: block 1 holds three tokens.
+    unsafe { attention.run_unchecked(&mut rig.context, &rig.stream, pack, &mut rig.workspace) }.unwrap();
+    // Tokens 128, 129 and 130.
+    assert!(rig.floats(&y).iter().all(|value| (value - 129.0).abs() < 0.2), "{:?}", &rig.floats(&y)[..8]);
+}
+
+/// The simulator does not have everything: the parameter reaches it all the same, and the error says so.
+#[test]
+fn what_is_not_simulated_says_so() {
     let rig = Rig::new();
-    let paged = PagedAttention { head_num: 8, kv_head_num: 1, ..PagedAttention::default() };
-    let paged = Operation::new(&rig.runtime, paged).unwrap();
-    assert_eq!((paged.name(), paged.input_num().unwrap()), ("PagedAttentionOperation", 5));
-    let latent = MultiLatentAttention { head_num: 32, kv_head_num: 1, ..MultiLatentAttention::default() };
-    let latent = MultiLatentAttention { cache_mode: CacheMode::KropeCtkv, ..latent };
-    let latent = Operation::new(&rig.runtime, latent).unwrap();
-    assert_eq!((latent.name(), latent.input_num().unwrap()), ("MultiLatentAttentionOperation", 6));
+    let mut norm = RmsNorm::norm(NormParam::default());
+    norm.norm_param.rstd = true;
+    let error = Operation::new(&rig.runtime, norm).map(drop).unwrap_err();
+    assert_eq!(error.name(), Some("ATB_SHIM_UNSUPPORTED"));
+    assert!(error.to_string().starts_with("CreateOperation of RmsNorm failed: -2"), "{error}");
 }
