@@ -9,6 +9,8 @@
 //! entries of its kernels are then made local (`objcopy`, which comes with the compiler's linker). So a source sees
 //! nothing of the others.
 //!
+//! Files that also have host code, which launches their kernels by `<<<...>>>`, become object files of a [`Program`].
+//!
 //! ```no_run
 //! # fn main() -> Result<(), ascendcl_sim_cc::Error> {
 //! let built = ascendcl_sim_cc::Build::new("add.so").source("add.cpp").run()?;

@@ -329,7 +329,10 @@ fn entry_name(core: Core, unit: &str, index: impl std::fmt::Display) -> String {
 /// What the source says of the cores of a kernel, which has the longest of the found names that the symbol has.
 fn said(symbol: &str, found: &[Found]) -> Option<KernelType> {
     // A name in a symbol follows its length. Where kernels of several namespaces have one name, the namespaces are there.
-    let has = |part: &str| symbol.contains(&format!("{}{part}", part.len()));
+    let has = |part: &str| {
+        let mangled = format!("{}{part}", part.len());
+        symbol.match_indices(&mangled).any(|(at, _)| !symbol[..at].ends_with(|c: char| c.is_ascii_digit()))
+    };
     let parts = |found: &Found| -> Vec<String> {
         found.path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect()
     };
@@ -361,4 +364,29 @@ pub(crate) fn is_source(path: &Path) -> bool {
     path.extension()
         .and_then(OsStr::to_str)
         .is_some_and(|ending| ["asc", "cce", "cpp", "cc", "cxx", "C", "h", "hpp"].contains(&ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_kernel_says_is_found_by_its_symbol() {
+        let found = |name: &str, path: &str, kernel_type| Found {
+            name: name.into(),
+            path: path.into(),
+            kernel_type: Some(kernel_type),
+            is_template: false,
+        };
+        let found = [
+            found("k", "::k", KernelType::AicOnly),
+            found("k", "::deep::k", KernelType::MixAic11),
+            found("add_custom", "::add_custom", KernelType::AivOnly),
+        ];
+        // `k`, `deep::k`, `add_custom<2048>`, and `k_long_name`, of which nothing was found.
+        assert_eq!(said("Xadl_Z1kPhEE", &found), Some(KernelType::AicOnly));
+        assert_eq!(said("XadL_ZN4deep1kEPhEE", &found), Some(KernelType::MixAic11));
+        assert_eq!(said("XadL_Z10add_customILj2048EEvPfEE", &found), Some(KernelType::AivOnly));
+        assert_eq!(said("XadL_Z11k_long_namePhEE", &found), None);
+    }
 }
