@@ -25,6 +25,36 @@ impl Default for SimConfig {
     }
 }
 
+impl SimConfig {
+    /// What `ASCENDCL_SIM_DEVICES`, `ASCENDCL_SIM_SOC` and `ASCENDCL_SIM_MEMORY` say, and the default for what they do
+    /// not say: the machine of a program that chooses none.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a number or a size that is none; whether the machine exists is checked when it is chosen.
+    ///
+    /// ```
+    /// use ascendcl_sim::SimConfig;
+    ///
+    /// // Two devices, whatever the environment says of their number, with the memory that it says.
+    /// ascendcl_sim::configure(SimConfig { devices: 2, ..SimConfig::from_environment()? })?;
+    /// # Ok::<(), ascendcl_sim::ConfigError>(())
+    /// ```
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        if let Ok(devices) = env::var("ASCENDCL_SIM_DEVICES") {
+            config.devices = devices.trim().parse().map_err(|_| ConfigError::Devices { devices })?;
+        }
+        if let Ok(soc) = env::var("ASCENDCL_SIM_SOC") {
+            config.soc = soc;
+        }
+        if let Ok(memory) = env::var("ASCENDCL_SIM_MEMORY") {
+            config.memory = Some(parse_memory(&memory).ok_or(ConfigError::Memory { memory })?);
+        }
+        Ok(config)
+    }
+}
+
 /// Why a configuration is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -91,22 +121,8 @@ pub(crate) fn machine() -> Result<Machine, ConfigError> {
     let chosen = CHOSEN.lock().clone();
     check(&match chosen {
         Some(config) => config,
-        None => from_environment()?,
+        None => SimConfig::from_environment()?,
     })
-}
-
-fn from_environment() -> Result<SimConfig, ConfigError> {
-    let mut config = SimConfig::default();
-    if let Ok(devices) = env::var("ASCENDCL_SIM_DEVICES") {
-        config.devices = devices.trim().parse().map_err(|_| ConfigError::Devices { devices })?;
-    }
-    if let Ok(soc) = env::var("ASCENDCL_SIM_SOC") {
-        config.soc = soc;
-    }
-    if let Ok(memory) = env::var("ASCENDCL_SIM_MEMORY") {
-        config.memory = Some(parse_memory(&memory).ok_or(ConfigError::Memory { memory })?);
-    }
-    Ok(config)
 }
 
 /// A number up to the largest size in GiB means GiB, a greater one bytes.

@@ -7,8 +7,11 @@ use std::sync::mpsc::{Sender, channel};
 use ascendcl::{Backend, Device, Runtime, Stream};
 
 /// The simulated device with the given number; each test file uses its own, so that injected faults stay apart.
+///
+/// Valgrind cannot map the memory of four real devices: there the environment makes it smaller.
 pub fn device(id: i32) -> Device {
-    let _ = ascendcl_sim::configure(ascendcl_sim::SimConfig { devices: 4, ..Default::default() });
+    let environment = ascendcl_sim::SimConfig::from_environment().unwrap();
+    let _ = ascendcl_sim::configure(ascendcl_sim::SimConfig { devices: 4, ..environment });
     Runtime::with_backend(Backend::Sim).unwrap().device(id).unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
+use std::sync::OnceLock;
 
 use ascendcl_sys::*;
 
@@ -313,6 +314,30 @@ fn answer<T>(output: &Out<T>, value: Result<T>) -> Result {
     output.set(given(value)?)
 }
 
+/// An array of so many numbers, from the `new[]` that belongs to the caller's `delete[]`; null without memory. Without a
+/// C++ runtime nobody can call `delete[]`, and any memory will do.
+fn new_array(len: usize) -> *mut i64 {
+    /// `operator new[](size_t, const std::nothrow_t &)`; the second argument is an empty object that nobody reads.
+    type NewArray = unsafe extern "C" fn(usize, *const u8) -> *mut c_void;
+    static FOUND: OnceLock<Option<NewArray>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        // SAFETY: Loading the C++ runtime, if it is not loaded yet, runs only its own initialisation.
+        let library = unsafe { libloading::Library::new("libstdc++.so.6") }.ok()?;
+        // SAFETY: The symbol stands for a function of this type where `size_t` is 64 bits wide.
+        let function =
+            unsafe { library.get::<NewArray>(b"_ZnamRKSt9nothrow_t\0") }.ok().map(|function| *function);
+        std::mem::forget(library); // the function is used for as long as the process lives
+        function
+    });
+    let bytes = size_of::<i64>() * len.max(1);
+    match found {
+        // SAFETY: The function has no preconditions but a valid second reference.
+        Some(new) => unsafe { new(bytes, &0) }.cast(),
+        // SAFETY: A call without preconditions.
+        None => unsafe { libc::malloc(bytes) }.cast(),
+    }
+}
+
 /// Gives the program an array that it frees, in C++ by `delete[]` as documented.
 fn hand_out(
     tensor: &In<aclTensor>,
@@ -323,9 +348,7 @@ fn hand_out(
     not_null(values)?;
     not_null(count)?;
     let part = given(TENSORS.with(tensor.raw(), |tensor| part(tensor).clone()))?;
-    // The `delete[]` of C++ gives numbers back to `free`, as it got them from `malloc`.
-    // SAFETY: A call without preconditions.
-    let array = unsafe { libc::malloc(size_of::<i64>() * part.len().max(1)) }.cast::<i64>();
+    let array = new_array(part.len());
     if array.is_null() {
         return Err(failure!(ACL_ERROR_BAD_ALLOC, "the host has no memory for {} numbers", part.len()));
     }
