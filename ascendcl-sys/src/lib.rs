@@ -113,3 +113,8 @@ pub fn error_name(code: aclError) -> Option<&'static str> {
     let index = ERROR_NAMES.binary_search_by_key(&code, |&(code, _)| code).ok()?;
     Some(ERROR_NAMES[index].1)
 }
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

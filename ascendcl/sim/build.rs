@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
 
-/// The list of functions in the bindings, one declaration per line.
-const BINDINGS: &str = "../../ascendcl-sys/src/bindings/functions.rs";
+/// The variable in which ascendcl-sys names the list of functions in its bindings, one declaration per line.
+const BINDINGS: &str = "DEP_ASCENDCL_FUNCTIONS";
 
 struct Declaration {
     name: String,
@@ -17,7 +17,6 @@ struct Declaration {
 }
 
 fn main() {
-    println!("cargo::rerun-if-changed={BINDINGS}");
     println!("cargo::rerun-if-changed=src/abi");
     if let Err(message) = generate() {
         eprintln!("{message}");
@@ -26,7 +25,10 @@ fn main() {
 }
 
 fn generate() -> Result<(), String> {
-    let declared = declarations(&read(Path::new(BINDINGS))?);
+    let bindings =
+        env::var_os(BINDINGS).map(PathBuf::from).ok_or_else(|| format!("{BINDINGS} is not set"))?;
+    println!("cargo::rerun-if-changed={}", bindings.display());
+    let declared = declarations(&read(&bindings)?);
     let mut defined = definitions(Path::new("src/abi"))?;
     let mut stubs = String::from("unsupported! {\n");
     let mut checks = String::new();

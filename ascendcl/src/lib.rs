@@ -158,3 +158,8 @@ pub use workspace::Workspace;
 
 /// The raw interface that this crate is built on.
 pub use ascendcl_sys as sys;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

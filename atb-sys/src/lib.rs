@@ -66,3 +66,8 @@ pub use bindings::*;
 pub use error::{Attempt, LoadError};
 pub use loader::Shim;
 pub use status::error_name;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

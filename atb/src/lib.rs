@@ -89,3 +89,8 @@ pub use view::{View, ViewMut};
 
 /// The raw interface that this crate is built on.
 pub use atb_sys as sys;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

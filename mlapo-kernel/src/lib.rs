@@ -22,3 +22,8 @@ pub const KERNEL: &str = "mlapo";
 
 /// The kernel for the simulated device: an object that its `aclrtBinaryLoadFromData` takes.
 pub const SIMULATOR_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mlapo.so"));
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -42,7 +42,11 @@ pub use sample::SampleInputs;
 pub use slots::SlotMapping;
 pub use weights::{ActivationQuant, CacheScales, Norm, Projection, Weights};
 
-/// The examples of the README are tests.
+/// The examples of the workspace's README and of this crate's are tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod readme {
+    #[doc = include_str!("../../README.md")]
+    struct Workspace;
+    #[doc = include_str!("../README.md")]
+    struct Package;
+}

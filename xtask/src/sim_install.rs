@@ -44,10 +44,11 @@ enum Error {
 
 type Result<T = ()> = std::result::Result<T, Error>;
 
-/// The names that programs link the library by. It has all functions of the first eight.
-const NAMES: [&str; 16] = [
+/// The names that programs link the library by. It has all functions of the first nine.
+const NAMES: [&str; 18] = [
     "ascendcl",
     "acl_rt",
+    "acl_rt_impl",
     "nnopbase",
     "opapi",
     "acl_tdt_channel",
@@ -63,6 +64,7 @@ const NAMES: [&str; 16] = [
     "unified_dlog",
     "ascendalog",
     "profapi",
+    "c_sec",
 ];
 
 /// Folders by which older toolkits and their samples name the same.
@@ -75,7 +77,7 @@ const fn arch_folder() -> &'static str {
 /// The list of what was installed, one path a line.
 const MANIFEST: &str = "share/ascendcl-sim/manifest";
 
-const CMAKE: [(&str, &str); 8] = [
+const CMAKE: [(&str, &str); 7] = [
     (
         "AscendCLSim/AscendCLSimConfig.cmake",
         include_str!("../../ascendcl/sim/cc/cmake/AscendCLSimConfig.cmake"),
@@ -101,10 +103,20 @@ const CMAKE: [(&str, &str); 8] = [
         "ASC/CMakeTestASCCompiler.cmake",
         include_str!("../../ascendcl/sim/cc/cmake/asc/CMakeTestASCCompiler.cmake"),
     ),
-    ("../pkgconfig/ascendcl-sim.pc", include_str!("../../ascendcl/sim/cc/cmake/ascendcl-sim.pc")),
+];
+
+/// Files of text, with their paths in the prefix.
+const TEXTS: [(&str, &str); 5] = [
+    ("lib64/pkgconfig/ascendcl-sim.pc", include_str!("../../ascendcl/sim/cc/cmake/ascendcl-sim.pc")),
+    ("set_env.sh", SET_ENV),
+    ("bin/setenv.bash", SET_ENV),
+    // Toolkits have it in either of these.
+    ("compiler/tikcpp/ascendc_kernel_cmake/ascendc.cmake", KERNEL_PROJECT),
+    ("tools/tikcpp/ascendc_kernel_cmake/ascendc.cmake", KERNEL_PROJECT),
 ];
 
 const SET_ENV: &str = include_str!("../../ascendcl/sim/cc/cmake/set_env.sh");
+const KERNEL_PROJECT: &str = include_str!("../../ascendcl/sim/cc/cmake/ascendc.cmake");
 
 /// What is put at a path of the prefix.
 enum Content {
@@ -251,16 +263,13 @@ fn items(prefix: &Path, built: &Built) -> Result<Vec<(String, Content)>> {
             .replace("@PREFIX@", &prefix.display().to_string())
     };
     for (path, text) in CMAKE {
-        let path = match path.strip_prefix("../") {
-            Some(path) => format!("lib64/{path}"),
-            None => format!("lib64/cmake/{path}"),
-        };
+        let path = format!("lib64/cmake/{path}");
         // CMake fills the template itself.
         let text = if path.ends_with(".in") { text.to_owned() } else { filled(text) };
         items.push((path, Content::Text(text)));
     }
-    for path in ["set_env.sh", "bin/setenv.bash"] {
-        items.push((path.to_owned(), Content::Text(filled(SET_ENV))));
+    for (path, text) in TEXTS {
+        items.push((path.to_owned(), Content::Text(filled(text))));
     }
     Ok(items)
 }

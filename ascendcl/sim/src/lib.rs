@@ -169,3 +169,8 @@ pub fn resolve(name: &CStr) -> Option<NonNull<c_void>> {
 pub fn configure(config: SimConfig) -> Result<(), ConfigError> {
     simulator::configure(config)
 }
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -21,6 +21,7 @@ Compiles Ascend C for the simulated AI cores.
 
 Options are those of g++, which compiles: -I, -D, -U, -std=, -O, -g, -W, -f, -m, -include, -MD, -MF, -l, -L, -Wl, and
 others. Those of the device's compiler about its own work are taken and have no effect: --npu-arch=dav-2201, --cce-...
+  --launch-headers DIR                   with -c: also functions aclrtlaunch_KERNEL, with their headers in DIR
   --cxx PROGRAM                          the compiler, in place of CXX or g++
   --version, --help
 ";
@@ -90,6 +91,7 @@ struct Arguments {
     /// For the linker, in the order of the command line: also what is between sources.
     link: Vec<Link>,
     compiler: Option<OsString>,
+    launch_headers: Option<PathBuf>,
     compile_only: bool,
     shared: bool,
     help: bool,
@@ -154,6 +156,10 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, Err
             "--cxx" => {
                 parsed.compiler =
                     Some(arguments.next().ok_or_else(|| refused("--cxx", "the compiler is missing"))?);
+            }
+            "--launch-headers" => {
+                let folder = arguments.next().ok_or_else(|| refused(&text, "the folder is missing"))?;
+                parsed.launch_headers = Some(folder.into());
             }
             "-Xlinker" => {
                 let value = arguments.next().ok_or_else(|| refused("-Xlinker", "a value is missing"))?;
@@ -248,6 +254,9 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         program = program.option("-isystem").option(include);
     }
     if arguments.compile_only {
+        if let Some(folder) = &arguments.launch_headers {
+            program = program.launch_headers(folder);
+        }
         return compile(arguments, &program);
     }
     link(arguments, &installed, &program)

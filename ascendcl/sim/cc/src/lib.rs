@@ -20,6 +20,7 @@
 //! ```
 
 pub mod cli;
+mod launch_headers;
 mod lex;
 mod program;
 mod scan;
@@ -540,3 +541,8 @@ fn registration(entries: &[(Core, String, KernelType, bool)]) -> String {
     );
     text
 }
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::scan::{self, Found};
 use crate::tools::{check_compiled, is_system, run, run_linker, write};
-use crate::{Build, Core, Error, KernelType, translate};
+use crate::{Build, Core, Error, KernelType, launch_headers, translate};
 
 /// How the compiler names `DeviceEntry<kernel>::VALUE`, before the kernel and after it.
 const ENTRY: [&str; 2] = ["_ZN12AscendCModel11DeviceEntryI", "5VALUEE"];
@@ -28,6 +28,7 @@ pub struct Program {
     headers: PathBuf,
     options: Vec<OsString>,
     dependencies: Vec<OsString>,
+    launch_headers: Option<PathBuf>,
 }
 
 /// What a file is compiled for.
@@ -65,7 +66,13 @@ struct Launched {
 
 impl Default for Program {
     fn default() -> Self {
-        Self { compiler: None, headers: Build::headers(), options: Vec::new(), dependencies: Vec::new() }
+        Self {
+            compiler: None,
+            headers: Build::headers(),
+            options: Vec::new(),
+            dependencies: Vec::new(),
+            launch_headers: None,
+        }
     }
 }
 
@@ -103,6 +110,14 @@ impl Program {
         self
     }
 
+    /// Adds a function `aclrtlaunch_NAME(blocks, stream, arguments)` for each kernel, and writes the header
+    /// `aclrtlaunch_NAME.h` that declares it into this folder: the launches of the toolkit's kernel projects.
+    #[must_use]
+    pub fn launch_headers(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.launch_headers = Some(folder.into());
+        self
+    }
+
     /// The program that compiles and links.
     pub(crate) fn program(&self) -> OsString {
         self.compiler.clone().or_else(|| env::var_os("CXX")).unwrap_or_else(|| "g++".into())
@@ -117,8 +132,16 @@ impl Program {
         let folder = TempDir::new().map_err(|error| Error::Io { path: env::temp_dir(), error })?;
         let folder = folder.path();
         let unit = self.unit(source, object);
+        let added = match &self.launch_headers {
+            None => String::new(),
+            Some(folder) => {
+                let found = self.kernels(source)?;
+                launch_headers::write_headers(&found, folder)?;
+                launch_headers::functions(&found)
+            }
+        };
         // The host's part first: it alone tells what the file depends on, and errors of host code should name the host.
-        let launches = self.compile_for(Target::Host, source, folder, &unit)?;
+        let launches = self.compile_for(Target::Host, source, &added, folder, &unit)?;
         let host = folder.join("host.o");
         if launches == 0 {
             return fs::copy(&host, object)
@@ -127,8 +150,8 @@ impl Program {
         }
         thread::scope(|scope| {
             let cores = Core::ALL.map(|core| {
-                let unit = &unit;
-                scope.spawn(move || self.compile_for(Target::Core(core), source, folder, unit))
+                let (unit, added) = (&unit, &added);
+                scope.spawn(move || self.compile_for(Target::Core(core), source, added, folder, unit))
             });
             cores.into_iter().try_for_each(|core| match core.join() {
                 Ok(compiled) => compiled.map(drop),
@@ -153,8 +176,15 @@ impl Program {
         format!("ascendc_model_unit_{:016x}", hasher.finish())
     }
 
-    /// Preprocesses, rewrites launches, and compiles; how many launches there were.
-    fn compile_for(&self, target: Target, source: &Path, folder: &Path, unit: &str) -> Result<usize, Error> {
+    /// Preprocesses, rewrites launches, adds text, and compiles; how many launches there are.
+    fn compile_for(
+        &self,
+        target: Target,
+        source: &Path,
+        added: &str,
+        folder: &Path,
+        unit: &str,
+    ) -> Result<usize, Error> {
         let file = |ending: &str| folder.join(format!("{}{ending}", target.name()));
         let (preprocessed, translated, object) = (file(".pp"), file(".ii"), file(".o"));
         let mut command = self.command(target, unit);
@@ -165,7 +195,8 @@ impl Program {
         check_compiled(source, target.title(), &run(command.arg("-o").arg(&preprocessed))?)?;
         let text = fs::read(&preprocessed).map_err(|error| Error::Io { path: preprocessed, error })?;
         let (text, launches) = translate::translate(&String::from_utf8_lossy(&text))?;
-        write(&translated, text.as_bytes())?;
+        let launches = launches + usize::from(!added.is_empty());
+        write(&translated, (text + added).as_bytes())?;
         let mut command = self.command(target, unit);
         match target {
             Target::Host => command.arg("-fPIC"),
@@ -377,6 +408,7 @@ mod tests {
             path: path.into(),
             kernel_type: Some(kernel_type),
             is_template: false,
+            parameters: Vec::new(),
         };
         let found = [
             found("k", "::k", KernelType::AicOnly),

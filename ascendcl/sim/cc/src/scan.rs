@@ -13,6 +13,15 @@ pub(crate) struct Found {
     pub kernel_type: Option<KernelType>,
     /// Whether it stands for many.
     pub is_template: bool,
+    pub parameters: Vec<Parameter>,
+}
+
+/// A parameter of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parameter {
+    pub name: String,
+    /// The type as it is written; `None` for an address in the device's memory.
+    pub value_type: Option<String>,
 }
 
 /// Scans text that was preprocessed without expanding macros. Files for which `is_own` is false are skipped.
@@ -52,7 +61,7 @@ fn find(tokens: &[Token<'_>]) -> Result<Vec<Found>, Error> {
                 }
                 let end = closing(tokens, index);
                 if head.iter().any(|token| token.text == "__global__")
-                    && let Some(name) = function_name(head)
+                    && let Some((name, rest)) = function(head)
                 {
                     let path: Vec<&str> =
                         namespaces.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
@@ -60,7 +69,8 @@ fn find(tokens: &[Token<'_>]) -> Result<Vec<Found>, Error> {
                         path.iter().chain([&name]).fold(String::new(), |path, part| path + "::" + part);
                     let kernel_type = kernel_type(head, &tokens[index..end])?;
                     let is_template = head.iter().any(|token| token.text == "template");
-                    found.push(Found { name: name.to_owned(), path, kernel_type, is_template });
+                    let parameters = parameters(rest);
+                    found.push(Found { name: name.to_owned(), path, kernel_type, is_template, parameters });
                 }
                 index = end + 1;
                 declaration = index;
@@ -82,11 +92,54 @@ fn namespace(head: &[Token<'_>]) -> Option<String> {
     }
 }
 
-/// The function that is declared: the name after `void`, before its parameters.
-fn function_name<'a>(head: &[Token<'a>]) -> Option<&'a str> {
-    head.windows(3)
-        .find(|tokens| tokens[0].text == "void" && is_name(tokens[1].text) && tokens[2].text == "(")
-        .map(|tokens| tokens[1].text)
+/// The function that is declared: the name after `void`, and what is after the bracket that opens its parameters.
+fn function<'t, 'a>(head: &'t [Token<'a>]) -> Option<(&'a str, &'t [Token<'a>])> {
+    let at = head
+        .windows(3)
+        .position(|tokens| tokens[0].text == "void" && is_name(tokens[1].text) && tokens[2].text == "(")?;
+    Some((head[at + 1].text, &head[at + 3..]))
+}
+
+/// The parameters in tokens that start after the opening bracket.
+fn parameters(tokens: &[Token<'_>]) -> Vec<Parameter> {
+    let mut found = Vec::new();
+    let (mut depth, mut start) = (0usize, 0);
+    for (index, token) in tokens.iter().enumerate() {
+        match token.text {
+            "(" | "<" | "[" | "{" => depth += 1,
+            ")" if depth == 0 => {
+                found.extend(parameter(&tokens[start..index], found.len()));
+                break;
+            }
+            ")" | ">" | "]" | "}" => depth = depth.saturating_sub(1),
+            "," if depth == 0 => {
+                found.extend(parameter(&tokens[start..index], found.len()));
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `__gm__ float *x`, `GM_ADDR x`, `uint32_t n = 1`; nothing for `void`. One without a name gets that of its place.
+fn parameter(tokens: &[Token<'_>], place: usize) -> Option<Parameter> {
+    let end = tokens.iter().position(|token| token.text == "=").unwrap_or(tokens.len());
+    let mut words: Vec<&str> = tokens[..end].iter().map(|token| token.text).collect();
+    let before = words.len().checked_sub(2).map(|index| words[index]);
+    let qualifies = |word: &str| ["const", "volatile", "unsigned", "signed", "struct", ":"].contains(&word);
+    let name = match words.last() {
+        Some(last) if is_name(last) && before.is_some_and(|word| !qualifies(word)) => {
+            words.pop().map(str::to_owned)
+        }
+        _ => None,
+    };
+    if words.is_empty() || words == ["void"] {
+        return None;
+    }
+    let is_address = words.iter().any(|word| ["*", "GM_ADDR"].contains(word));
+    let value_type = (!is_address).then(|| words.join(" ").replace(": :", "::"));
+    Some(Parameter { name: name.unwrap_or_else(|| format!("argument{place}")), value_type })
 }
 
 /// The index of the brace that closes the one before `index`.
@@ -176,6 +229,31 @@ mod tests {
                 ("::bounded".to_owned(), None),
             ]
         );
+    }
+
+    #[test]
+    fn parameters_are_addresses_or_values() {
+        let text = r#"
+            __global__ __aicore__ void k(GM_ADDR x, __gm__ const float *restrict_y, uint32_t n, ns::Tiling<2, int> tiling,
+                __gm__ uint8_t*, unsigned long count = (1, 2), const unsigned) {}
+            __global__ __aicore__ void none(void) {}
+        "#;
+        let found = scan(text, |_| true).unwrap();
+        let parameters: Vec<(&str, Option<&str>)> =
+            found[0].parameters.iter().map(|one| (&*one.name, one.value_type.as_deref())).collect();
+        assert_eq!(
+            parameters,
+            [
+                ("x", None),
+                ("restrict_y", None),
+                ("n", Some("uint32_t")),
+                ("tiling", Some("ns :: Tiling < 2 , int >")),
+                ("argument4", None),
+                ("count", Some("unsigned long")),
+                ("argument6", Some("const unsigned")),
+            ]
+        );
+        assert_eq!(found[1].parameters, []);
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Rewrites launches: `kernel<T><<<blocks, l2ctrl, stream>>>(arguments)` becomes
-//! `::AscendCModel::Launch<kernel<T>>(blocks, l2ctrl, stream)(arguments)`, in place, so that lines stay lines.
+//! Rewrites what the host's compiler does not understand. Launches: `kernel<T><<<blocks, l2ctrl, stream>>>(arguments)` becomes
+//! `::AscendCModel::Launch<kernel<T>>(blocks, l2ctrl, stream)(arguments)`, in place, so that lines stay lines. And the one instruction
+//! that kernels name to the assembler: `asm("trap")` becomes `::trap()`.
 //!
 //! The text is preprocessed: macros are expanded, and comments are gone.
 
@@ -19,6 +20,9 @@ pub(crate) fn translate(text: &str) -> Result<(String, usize), Error> {
     let mut edits: Vec<(usize, usize, &str)> = Vec::new();
     let mut count = 0;
     for (index, token) in tokens.iter().enumerate() {
+        if let Some((first, last)) = trap(text, &tokens[index..]) {
+            edits.push((first, 1 + last - first, "::trap()"));
+        }
         // `operator<< <T>` is the operator of a template.
         if token.text != "<<<" || (index > 0 && tokens[index - 1].text == "operator") {
             continue;
@@ -45,6 +49,26 @@ pub(crate) fn translate(text: &str) -> Result<(String, usize), Error> {
     }
     translated.push_str(&text[copied..]);
     Ok((translated, count))
+}
+
+/// Where `asm("trap")` starts and ends, if it is what the tokens start with.
+fn trap(text: &str, tokens: &[Token<'_>]) -> Option<(usize, usize)> {
+    let [asm, rest @ ..] = tokens else { return None };
+    if !["asm", "__asm", "__asm__"].contains(&asm.text) {
+        return None;
+    }
+    let rest = match rest {
+        [volatile, rest @ ..] if ["volatile", "__volatile__"].contains(&volatile.text) => rest,
+        _ => rest,
+    };
+    match rest {
+        [open, string, close, ..]
+            if open.text == "(" && close.text == ")" && text[string.start..].starts_with("\"trap\"") =>
+        {
+            Some((asm.start, close.start))
+        }
+        _ => None,
+    }
 }
 
 /// The first token of the kernel's name before `end`: `a::b<T>::kernel<U, (1 > 0)>`.
@@ -174,6 +198,14 @@ mod tests {
             let source = format!("k<<<{configuration}>>>({arguments});");
             assert_eq!(launches(&source), format!("$k>({configuration})({arguments});"), "{source}");
         }
+    }
+
+    #[test]
+    fn a_trap_of_the_assembler_is_one_of_the_model() {
+        let text =
+            "void a() { asm(\"trap\"); }\nvoid b() { asm volatile ( \"trap\" ); asm(\"nop\"); f(\"trap\"); }";
+        let expected = "void a() { ::trap(); }\nvoid b() { ::trap(); asm(\"nop\"); f(\"trap\"); }";
+        assert_eq!(translate(text).unwrap(), (expected.to_owned(), 0));
     }
 
     #[test]

@@ -62,6 +62,13 @@ template <auto KERNEL>
 const KernelEntry DeviceEntry<KERNEL>::VALUE = Entry<KERNEL>(KernelName<KERNEL>::VALUE.data());
 #endif
 
+/// An address in the device's memory, as a pointer of the type that the kernel takes.
+struct Address {
+    void* value;
+
+    template <typename T> operator T*() const { return static_cast<T*>(value); }
+};
+
 /// A launch that waits for the kernel's arguments.
 template <auto KERNEL, typename F> class Launched;
 
@@ -69,19 +76,21 @@ template <auto KERNEL, typename... T> class Launched<KERNEL, void (*)(T...)> {
 public:
     Launched(uint64_t blocks, uint64_t l2ctrl, void* stream) : blocks_(blocks), l2ctrl_(l2ctrl), stream_(stream) {}
 
-    void operator()(T... arguments) const
+    /// Queues the kernel; the code is AscendCL's.
+    uint32_t operator()(T... arguments) const
     {
 #ifdef ASCENDC_MODEL_HOST
         using Packed = Arguments<void (*)(T...)>;
         uint8_t bytes[Packed::LAYOUT[Packed::COUNT].offset + 1] = {};
         [[maybe_unused]] size_t index = 0;
         (std::memcpy(bytes + Packed::LAYOUT[index++].offset, &arguments, sizeof(T)), ...);
-        ascendcl_sim_launch(&ASCENDC_MODEL_UNIT, KernelName<KERNEL>::VALUE.data(), blocks_, l2ctrl_, stream_, bytes,
-            sizeof(bytes) - 1);
+        return static_cast<uint32_t>(ascendcl_sim_launch(&ASCENDC_MODEL_UNIT, KernelName<KERNEL>::VALUE.data(), blocks_,
+            l2ctrl_, stream_, bytes, sizeof(bytes) - 1));
 #else
         // Nothing calls this, but it keeps the entry.
         ((void)arguments, ...);
         asm volatile("" : : "r"(&DeviceEntry<KERNEL>::VALUE));
+        return 0;
 #endif
     }
 
