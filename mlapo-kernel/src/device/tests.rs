@@ -36,6 +36,16 @@ fn the_oldest_is_taken_if_the_installed_version_is_not_known() {
 }
 
 #[test]
+fn both_remedies_are_told() {
+    for error in [chosen("Ascend910_9391", None), chosen("Ascend910B3", Some("7.6.0.1"))] {
+        let message = error.unwrap_err().to_string();
+        for part in ["`--out DIR`", "MLAPO_KERNEL_ARTIFACTS=DIR", env!("CARGO_PKG_VERSION")] {
+            assert!(message.contains(part), "{part} in: {message}");
+        }
+    }
+}
+
+#[test]
 fn only_newer_kernels_are_refused_with_both_versions() {
     let error = chosen("Ascend910B3", Some("7.6.0.1")).unwrap_err();
     assert!(matches!(&error, NoBinary::NewerToolkit { installed, .. } if installed == "7.6.0.1"));
