@@ -21,7 +21,7 @@
 mod device;
 mod tiling;
 
-pub use device::{ARCH, DeviceBinary, NoBinary, SOCS, binary_for, device_binaries};
+pub use device::{ARCH, DeviceBinary, NoBinary, SOCS, binary_for, device_binaries, is_comparable};
 pub use tiling::{Product, Shape, Tiling, TilingError, tiling_header};
 
 /// The kernel's name in its objects.

@@ -106,13 +106,19 @@ pub fn device_binaries() -> &'static [DeviceBinary] {
 /// `aclsysGetCANNVersion` tells it.
 ///
 /// A toolkit's libraries load what older toolkits built. Of several kernels the one of the newest toolkit that is not newer
-/// than the installed runtime is taken; if that version is not known, the one of the oldest toolkit.
+/// than the installed runtime is taken; if that version is not known or cannot be compared ([`is_comparable`]), the one of
+/// the oldest toolkit.
 ///
 /// # Errors
 /// [`NoBinary`] if the kernel's source is not for the SoC, it was not built for it, or only by newer toolkits; the message
 /// says what is embedded and how to build what is missing.
 pub fn binary_for(soc: &str, runtime_version: Option<&str>) -> Result<&'static DeviceBinary, NoBinary> {
     select(BINARIES, soc, runtime_version)
+}
+
+/// Whether a version of a runtime has the numbers by which [`binary_for`] compares it.
+pub fn is_comparable(runtime_version: &str) -> bool {
+    version(runtime_version).is_some()
 }
 
 fn select<'a>(

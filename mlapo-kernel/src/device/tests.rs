@@ -33,6 +33,8 @@ fn the_newest_that_the_installed_runtime_can_load_is_taken() {
 fn the_oldest_is_taken_if_the_installed_version_is_not_known() {
     assert_eq!(chosen("Ascend910B3", None), Ok("8.1.RC1"));
     assert_eq!(chosen("Ascend910B3", Some("nightly")), Ok("8.1.RC1"));
+    assert!(!is_comparable("nightly") && !is_comparable("9") && !is_comparable(""));
+    assert!(is_comparable("7.7.0.1.238") && is_comparable("9.1.0-beta.1"));
 }
 
 #[test]
