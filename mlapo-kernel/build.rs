@@ -9,14 +9,17 @@ use std::{env, fs, process};
 #[allow(dead_code, reason = "cargo xtask build-kernels uses the rest")]
 mod artifacts;
 
-const KERNEL: &str = "kernel";
+use artifacts::{Hashes, Source, VARIABLE, chosen, collect, table};
+
 const ARTIFACTS: &str = "artifacts";
 
 fn main() {
-    println!("cargo::rerun-if-changed={KERNEL}");
-    println!("cargo::rerun-if-changed={ARTIFACTS}");
-    println!("cargo::rerun-if-changed=build");
-    println!("cargo::rerun-if-env-changed=CXX");
+    for path in ["kernel", "device", "build"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    for variable in ["CXX", VARIABLE] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
     println!("cargo::rerun-if-changed={}", ascendcl_sim_cc::Build::headers().display());
     if let Err(error) = build() {
         eprintln!("{error}");
@@ -26,25 +29,40 @@ fn main() {
 
 fn build() -> Result<(), Box<dyn Error>> {
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or("OUT_DIR is not set")?;
-    let object = out.join("mlapo.so");
-    let table = out.join("device_binaries.rs");
-    // The documentation builds without a C++ compiler; nothing runs there.
-    if env::var_os("DOCS_RS").is_some() {
-        fs::write(&object, [])?;
-        fs::write(&table, artifacts::table(&[]))?;
-        return Ok(());
-    }
-    ascendcl_sim_cc::Build::new(&object)
-        .source("kernel/mlapo.cpp")
-        .include(KERNEL)
-        .run()
-        .map_err(|error| format!("the kernel for the simulated device: {error}"))?;
+    list_kernels_for_devices(&out.join("device_binaries.rs"))?;
+    build_for_the_simulator(&out.join("mlapo.so"))
+}
+
+fn list_kernels_for_devices(list: &Path) -> Result<(), Box<dyn Error>> {
     // `include_bytes!` takes a relative path as relative to the table.
-    let folder = env::current_dir()?.join(ARTIFACTS);
-    let found = artifacts::collect(&folder, &artifacts::Hashes::of(Path::new(KERNEL))?)?;
+    let root = env::current_dir()?;
+    let hashes = Hashes::of(&Source::of_crate(&root))?;
+    let found = match chosen(env::var_os(VARIABLE))? {
+        Some(folder) => {
+            println!("cargo::rerun-if-changed={}", folder.display());
+            collect(&folder, &hashes)?.not_empty(&folder)?
+        }
+        None => {
+            println!("cargo::rerun-if-changed={ARTIFACTS}");
+            collect(&root.join(ARTIFACTS), &hashes)?
+        }
+    };
     for why in &found.left_out {
         println!("cargo::warning={why}");
     }
-    fs::write(&table, artifacts::table(&found.fresh))?;
+    Ok(fs::write(list, table(&found.fresh))?)
+}
+
+fn build_for_the_simulator(object: &Path) -> Result<(), Box<dyn Error>> {
+    // The documentation builds without a C++ compiler; nothing runs there.
+    if env::var_os("DOCS_RS").is_some() {
+        return Ok(fs::write(object, [])?);
+    }
+    let source = Source::of_crate(Path::new(""));
+    ascendcl_sim_cc::Build::new(object)
+        .source(source.kernel.join("mlapo.cpp"))
+        .include(source.kernel)
+        .run()
+        .map_err(|error| format!("the kernel for the simulated device: {error}"))?;
     Ok(())
 }

@@ -1,19 +1,26 @@
-//! Kernels that were built for the device, as they lie in a folder.
+//! Kernels that were built for the device, as they lie in a folder: `artifacts/` of this crate, or the one that the environment
+//! variable [`VARIABLE`] names.
 //!
 //! `cargo xtask build-kernels` writes `<folder>/<architecture>/<toolkit>/` with an [`OBJECT`] and a [`MANIFEST`]; the build
 //! script embeds what fits the source. Both include this file, so that they mean the same by a hash.
 
-use std::io;
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::{fmt::Write as _, fs};
+use std::{fmt, fs, io};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+/// Names a folder of built kernels in place of the crate's own, for programs that have the crate from a registry.
+pub const VARIABLE: &str = "MLAPO_KERNEL_ARTIFACTS";
 /// What `aclrtBinaryLoadFromData` takes.
 pub const OBJECT: &str = "mlapo.o";
 /// What the object was built from and for: a [`Manifest`] in JSON.
 pub const MANIFEST: &str = "manifest.json";
+/// What builds the kernel with toolkits whose compiler cannot be called directly.
+pub const PROJECT: &str = "CMakeLists.txt";
 /// The tiling's structures, the one file of the source that is generated.
 pub const TILING: &str = "mlapo_tiling.h";
 
@@ -42,41 +49,69 @@ pub struct Manifest {
     pub object_hash: String,
 }
 
+/// Where the source is.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The folder of the kernel.
+    pub kernel: PathBuf,
+    /// The folder of the [`PROJECT`] that builds it.
+    pub project: PathBuf,
+}
+
+impl Source {
+    /// In the folder of this crate.
+    pub fn of_crate(root: &Path) -> Self {
+        Self { kernel: root.join("kernel"), project: root.join("device") }
+    }
+}
+
 /// What tells two states of the source apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashes {
-    /// Of the names and contents of all files but [`TILING`].
+    /// Of the names and contents of all headers and C++ files but [`TILING`], and of the [`PROJECT`].
     pub source: String,
     /// Of [`TILING`]: how the arguments of a launch are laid out.
     pub tiling: String,
 }
 
 impl Hashes {
-    /// The state of a folder with the kernel's source.
-    pub fn of(kernel: &Path) -> io::Result<Self> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(kernel)? {
-            let path = entry?.path();
-            if path.is_file() {
-                files.push(path);
-            }
-        }
+    /// The state of the source.
+    pub fn of(source: &Source) -> io::Result<Self> {
+        let mut files = sources(&source.kernel)?;
+        files.retain(|file| file != Path::new(TILING));
         files.sort();
-        let mut source = Sha256::new();
-        for file in files {
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == TILING {
-                continue;
-            }
-            let content = fs::read(&file)?;
+        let files = files.into_iter().map(|file| (source.kernel.join(&file), file));
+        let project = (source.project.join(PROJECT), PathBuf::from(PROJECT));
+        let mut hasher = Sha256::new();
+        for (path, name) in files.chain([project]) {
+            let content = fs::read(path)?;
             // Lengths keep the parts apart.
-            for part in [name.as_bytes(), &content] {
-                source.update((part.len() as u64).to_le_bytes());
-                source.update(part);
+            for part in [name.to_string_lossy().as_bytes(), &content] {
+                hasher.update((part.len() as u64).to_le_bytes());
+                hasher.update(part);
             }
         }
-        Ok(Self { source: hex(&source.finalize()), tiling: hash(&fs::read(kernel.join(TILING))?) })
+        Ok(Self { source: hex(&hasher.finalize()), tiling: hash(&fs::read(source.kernel.join(TILING))?) })
     }
+}
+
+/// The headers and C++ files in a folder and those below it, by their paths from there. What editors leave beside them
+/// (`cube.h~`, `.#cube.h`) is no source.
+fn sources(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = PathBuf::from(path.file_name().unwrap_or_default());
+        if name.as_os_str().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(sources(&path)?.into_iter().map(|file| name.join(file)));
+        } else if name.extension().is_some_and(|ending| ending == "h" || ending == "cpp") {
+            files.push(name);
+        }
+    }
+    Ok(files)
 }
 
 /// SHA-256 in hexadecimal digits.
@@ -91,6 +126,56 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Why a folder that [`VARIABLE`] names cannot be used. Nothing is built then: who names a folder wants what is in it, and
+/// cargo shows no warnings of crates from a registry.
+#[derive(Debug)]
+pub enum Unusable {
+    /// It is told from where cargo starts the build script, which is the crate's folder and not the program's.
+    Relative(PathBuf),
+    /// There is no such folder.
+    NoFolder(PathBuf),
+    /// Nothing in it fits the source.
+    NothingFits {
+        /// The folder.
+        folder: PathBuf,
+        /// Why its kernels are left out, one sentence for each.
+        left_out: Vec<String>,
+    },
+}
+
+impl Error for Unusable {}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relative(folder) => {
+                write!(f, "{VARIABLE} must be an absolute path, got {}", folder.display())
+            }
+            Self::NoFolder(folder) => {
+                write!(f, "{VARIABLE} must be a folder of built kernels, but {} is none", folder.display())
+            }
+            Self::NothingFits { folder, left_out } if left_out.is_empty() => write!(
+                f,
+                "{VARIABLE} must be a folder of built kernels, but {} has no <architecture>/<toolkit>/{MANIFEST}",
+                folder.display()
+            ),
+            Self::NothingFits { folder, left_out } => {
+                write!(f, "no kernel in {}, which {VARIABLE} names, fits this crate", folder.display())?;
+                left_out.iter().try_for_each(|why| write!(f, "\n  {why}"))
+            }
+        }
+    }
+}
+
+/// The folder of built kernels that a value of [`VARIABLE`] names.
+pub fn chosen(value: Option<OsString>) -> Result<Option<PathBuf>, Unusable> {
+    match value.filter(|value| !value.is_empty()).map(PathBuf::from) {
+        Some(folder) if !folder.is_absolute() => Err(Unusable::Relative(folder)),
+        Some(folder) if !folder.is_dir() => Err(Unusable::NoFolder(folder)),
+        folder => Ok(folder),
+    }
+}
+
 /// What is in a folder of built kernels.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -98,6 +183,16 @@ pub struct Found {
     pub fresh: Vec<(Manifest, PathBuf)>,
     /// Why the others are left out, one sentence for each.
     pub left_out: Vec<String>,
+}
+
+impl Found {
+    /// An error if nothing fits.
+    pub fn not_empty(self, folder: &Path) -> Result<Self, Unusable> {
+        if self.fresh.is_empty() {
+            return Err(Unusable::NothingFits { folder: folder.to_owned(), left_out: self.left_out });
+        }
+        Ok(self)
+    }
 }
 
 /// Looks through a folder of built kernels, which need not be there, for those of the source as it is.

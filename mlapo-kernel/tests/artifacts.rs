@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 #[path = "../build/artifacts.rs"]
 mod artifacts;
 
-use artifacts::{Found, Hashes, MANIFEST, Manifest, OBJECT, TILING, collect, hash, table};
+use artifacts::{
+    Found, Hashes, MANIFEST, Manifest, OBJECT, PROJECT, Source, TILING, Unusable, chosen, collect, hash,
+    table,
+};
 
 /// A folder with a kernel's source, and one with built kernels.
 struct Case {
@@ -17,15 +20,22 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let case = Self { directory: tempfile::tempdir().unwrap() };
-        fs::create_dir(case.source()).unwrap();
+        let Source { kernel, project } = case.whole_source();
+        fs::create_dir(kernel).unwrap();
+        fs::create_dir(&project).unwrap();
+        fs::write(project.join(PROJECT), "project").unwrap();
         fs::write(case.source().join("mlapo.cpp"), "kernel").unwrap();
         fs::write(case.source().join("cube.h"), "cube").unwrap();
         fs::write(case.source().join(TILING), "tiling").unwrap();
         case
     }
 
+    fn whole_source(&self) -> Source {
+        Source::of_crate(self.directory.path())
+    }
+
     fn source(&self) -> PathBuf {
-        self.directory.path().join("kernel")
+        self.whole_source().kernel
     }
 
     fn artifacts(&self) -> PathBuf {
@@ -38,7 +48,7 @@ impl Case {
         fs::create_dir_all(&folder).unwrap();
         let object = format!("object of {toolkit}");
         fs::write(folder.join(OBJECT), &object).unwrap();
-        let Hashes { source, tiling } = Hashes::of(&self.source()).unwrap();
+        let Hashes { source, tiling } = Hashes::of(&self.whole_source()).unwrap();
         let manifest = Manifest {
             kernel: "mlapo".into(),
             arch: "dav-2201".into(),
@@ -56,7 +66,7 @@ impl Case {
     }
 
     fn collect(&self) -> Found {
-        collect(&self.artifacts(), &Hashes::of(&self.source()).unwrap()).unwrap()
+        collect(&self.artifacts(), &Hashes::of(&self.whole_source()).unwrap()).unwrap()
     }
 
     /// Checks that nothing is embedded, and that the reason has a word in it.
@@ -113,8 +123,70 @@ fn a_kernel_of_other_source_is_left_out() {
     fs::write(case.source().join("vector.h"), "").unwrap();
     case.assert_left_out(&folder, "source has changed");
     fs::remove_file(case.source().join("vector.h")).unwrap();
-    fs::rename(case.source().join("cube.h"), case.source().join("cube.hc")).unwrap();
+    fs::rename(case.source().join("cube.h"), case.source().join("cubec.h")).unwrap();
     case.assert_left_out(&folder, "source has changed");
+    fs::rename(case.source().join("cubec.h"), case.source().join("cube.h")).unwrap();
+    assert_eq!(case.collect().fresh.len(), 1);
+    // What is built from below the folder, and by which project.
+    let part = case.source().join("part");
+    fs::create_dir(&part).unwrap();
+    assert_eq!(case.collect().fresh.len(), 1);
+    fs::write(part.join("cube.h"), "").unwrap();
+    case.assert_left_out(&folder, "source has changed");
+    fs::remove_dir_all(part).unwrap();
+    fs::write(case.whole_source().project.join(PROJECT), "project with an option").unwrap();
+    case.assert_left_out(&folder, "source has changed");
+}
+
+#[test]
+fn the_same_files_in_another_folder_are_another_source() {
+    let case = Case::new();
+    let place = |folder: &str| {
+        let folder = case.source().join(folder);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("cube.h"), "part").unwrap();
+        let hashes = Hashes::of(&case.whole_source()).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        hashes
+    };
+    assert_ne!(place("one"), place("other"));
+    assert_eq!(place("one"), place("one"));
+}
+
+#[test]
+fn what_editors_leave_is_no_source() {
+    let case = Case::new();
+    case.build("8.1.RC1");
+    for name in ["cube.h~", "#cube.h#", ".cube.h.swp", "cube.h.orig", "notes"] {
+        fs::write(case.source().join(name), "not the source").unwrap();
+    }
+    // Where Emacs says who edits: a link to nothing.
+    std::os::unix::fs::symlink("me@here.1234", case.source().join(".#cube.h")).unwrap();
+    assert_eq!(case.collect().fresh.len(), 1);
+}
+
+#[test]
+fn a_folder_that_is_named_must_have_a_kernel_that_fits() {
+    let case = Case::new();
+    assert_eq!(chosen(None).unwrap(), None);
+    assert_eq!(chosen(Some("".into())).unwrap(), None);
+    let error = chosen(Some("built".into())).unwrap_err();
+    assert_eq!(error.to_string(), "MLAPO_KERNEL_ARTIFACTS must be an absolute path, got built");
+    let folder = case.artifacts();
+    let named = || chosen(Some(folder.clone().into()));
+    let error = named().unwrap_err();
+    assert!(matches!(&error, Unusable::NoFolder(there) if *there == folder), "{error}");
+    assert!(error.to_string().contains(folder.to_str().unwrap()), "{error}");
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(named().unwrap().as_ref(), Some(&folder));
+    let message = || case.collect().not_empty(&folder).unwrap_err().to_string();
+    assert!(message().ends_with("has no <architecture>/<toolkit>/manifest.json"), "{}", message());
+    case.build("8.1.RC1");
+    assert_eq!(case.collect().not_empty(&folder).unwrap().fresh.len(), 1);
+    fs::write(case.source().join("cube.h"), "cube, faster").unwrap();
+    for part in ["MLAPO_KERNEL_ARTIFACTS", "dav-2201/8.1.RC1 is not embedded", "source has changed"] {
+        assert!(message().contains(part), "{part} in: {}", message());
+    }
 }
 
 #[test]

@@ -51,9 +51,8 @@ pub enum NoBinary {
     },
     /// The kernel was not built for the device when this program was built.
     #[error(
-        "no kernel for {soc} is embedded in this program (embedded: {}); on a machine with the CANN toolkit run \
-         `cargo xtask build-kernels --soc {soc}`, then build the program again",
-        list(.embedded)
+        "no kernel for {soc} is embedded in this program (embedded: {}); on a machine with the CANN toolkit {}",
+        list(.embedded), remedy(soc)
     )]
     NotBuilt {
         /// The device.
@@ -64,9 +63,8 @@ pub enum NoBinary {
     /// All kernels for the device were built by newer toolkits than the one that is to load them.
     #[error(
         "every kernel for {soc} that is embedded in this program was built by a newer toolkit (embedded: {}) than the \
-         installed runtime {installed}; run `cargo xtask build-kernels --soc {soc}` with the installed toolkit, then \
-         build the program again",
-        list(.embedded)
+         installed runtime {installed}; with the installed toolkit {}",
+        list(.embedded), remedy(soc)
     )]
     NewerToolkit {
         /// The device.
@@ -78,6 +76,16 @@ pub enum NoBinary {
     },
 }
 
+/// What embeds a kernel, for a program in this workspace and for one that has the crate from elsewhere.
+fn remedy(soc: &str) -> String {
+    format!(
+        "run `cargo xtask build-kernels --soc {soc}` in the workspace of mlapo-kernel {}, then build the program again; if \
+         the program is not of that workspace, add `--out DIR` to the command, and build the program with \
+         MLAPO_KERNEL_ARTIFACTS=DIR",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
 fn list(binaries: &[DeviceBinary]) -> String {
     if binaries.is_empty() {
         return "none".to_owned();
@@ -85,11 +93,11 @@ fn list(binaries: &[DeviceBinary]) -> String {
     binaries.iter().map(DeviceBinary::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Written by the build script: what `artifacts/` has and fits the source.
+/// Written by the build script: what fits the source in `artifacts/`, or in the folder that is named in its place.
 static BINARIES: &[DeviceBinary] = include!(concat!(env!("OUT_DIR"), "/device_binaries.rs"));
 
 /// Every kernel for real devices that is part of this program; none unless `cargo xtask build-kernels` was run before it
-/// was built.
+/// was built. The crate says [how](crate#kernels-for-real-devices).
 pub fn device_binaries() -> &'static [DeviceBinary] {
     BINARIES
 }
@@ -98,13 +106,19 @@ pub fn device_binaries() -> &'static [DeviceBinary] {
 /// `aclsysGetCANNVersion` tells it.
 ///
 /// A toolkit's libraries load what older toolkits built. Of several kernels the one of the newest toolkit that is not newer
-/// than the installed runtime is taken; if that version is not known, the one of the oldest toolkit.
+/// than the installed runtime is taken; if that version is not known or cannot be compared ([`is_comparable`]), the one of
+/// the oldest toolkit.
 ///
 /// # Errors
 /// [`NoBinary`] if the kernel's source is not for the SoC, it was not built for it, or only by newer toolkits; the message
 /// says what is embedded and how to build what is missing.
 pub fn binary_for(soc: &str, runtime_version: Option<&str>) -> Result<&'static DeviceBinary, NoBinary> {
     select(BINARIES, soc, runtime_version)
+}
+
+/// Whether a version of a runtime has the numbers by which [`binary_for`] compares it.
+pub fn is_comparable(runtime_version: &str) -> bool {
+    version(runtime_version).is_some()
 }
 
 fn select<'a>(

@@ -33,6 +33,18 @@ fn the_newest_that_the_installed_runtime_can_load_is_taken() {
 fn the_oldest_is_taken_if_the_installed_version_is_not_known() {
     assert_eq!(chosen("Ascend910B3", None), Ok("8.1.RC1"));
     assert_eq!(chosen("Ascend910B3", Some("nightly")), Ok("8.1.RC1"));
+    assert!(!is_comparable("nightly") && !is_comparable("9") && !is_comparable(""));
+    assert!(is_comparable("7.7.0.1.238") && is_comparable("9.1.0-beta.1"));
+}
+
+#[test]
+fn both_remedies_are_told() {
+    for error in [chosen("Ascend910_9391", None), chosen("Ascend910B3", Some("7.6.0.1"))] {
+        let message = error.unwrap_err().to_string();
+        for part in ["`--out DIR`", "MLAPO_KERNEL_ARTIFACTS=DIR", env!("CARGO_PKG_VERSION")] {
+            assert!(message.contains(part), "{part} in: {message}");
+        }
+    }
 }
 
 #[test]

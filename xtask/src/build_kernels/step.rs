@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::artifacts::Source;
 use super::error::Error;
 use super::toolkit::{Method, Toolkit};
 
@@ -17,6 +18,8 @@ pub(super) struct Step {
     home: PathBuf,
     /// Comes first in `PATH`: the toolkit's scripts call its tools by name.
     tools: Option<PathBuf>,
+    /// Come first in `LD_LIBRARY_PATH`: the compiler loads plug-ins that need the toolkit's libraries.
+    libraries: Vec<PathBuf>,
 }
 
 /// How a kernel is built.
@@ -33,6 +36,7 @@ impl Step {
             arguments: Vec::new(),
             home: toolkit.home.clone(),
             tools: toolkit.compiler.clone(),
+            libraries: toolkit.libraries(),
         }
     }
 
@@ -63,15 +67,12 @@ impl Step {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env("ASCEND_HOME_PATH", &self.home);
         if let Some(tools) = &self.tools {
-            let mut path = tools.clone().into_os_string();
-            if let Some(others) = std::env::var_os("PATH") {
-                path.push(":");
-                path.push(others);
-            }
-            command.env("PATH", path);
+            command.env("PATH", with_others(joined([tools]), "PATH"));
         }
+        command.env("LD_LIBRARY_PATH", with_others(joined(&self.libraries), "LD_LIBRARY_PATH"));
         let step = || Box::new(self.clone());
-        let output = command.output().map_err(|error| Error::NotStarted { step: step(), error })?;
+        let output =
+            command.output().map_err(|error| Error::NotStarted { step: step(), error, other: None })?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             return Ok(text);
@@ -93,9 +94,32 @@ impl fmt::Display for Step {
         if let Some(tools) = &self.tools {
             write!(f, " PATH={}:\"$PATH\"", quoted(tools.as_os_str()))?;
         }
+        let libraries = joined(&self.libraries);
+        write!(f, " LD_LIBRARY_PATH={}\"${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"", quoted(&libraries))?;
         write!(f, " {}", quoted(self.program.as_os_str()))?;
         self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
     }
+}
+
+/// Folders as in `PATH`.
+fn joined<'a>(folders: impl IntoIterator<Item = &'a PathBuf>) -> OsString {
+    let mut text = OsString::new();
+    for folder in folders {
+        if !text.is_empty() {
+            text.push(":");
+        }
+        text.push(folder);
+    }
+    text
+}
+
+/// Folders in front of those that a variable has already. An empty one is left out: it would mean the current folder.
+fn with_others(mut folders: OsString, variable: &str) -> OsString {
+    if let Some(others) = std::env::var_os(variable).filter(|others| !others.is_empty()) {
+        folders.push(":");
+        folders.push(others);
+    }
+    folders
 }
 
 fn quoted(text: &OsStr) -> String {
@@ -108,11 +132,11 @@ fn quoted(text: &OsStr) -> String {
 }
 
 impl Plan {
-    /// How `method` builds the kernel in the folder `kernel` in the folder `work`.
-    pub(super) fn new(toolkit: &Toolkit, method: Method, kernel: &Path, work: &Path, soc: &str) -> Self {
+    /// How `method` builds the kernel in the folder `work`.
+    pub(super) fn new(toolkit: &Toolkit, method: Method, source: &Source, work: &Path, soc: &str) -> Self {
         match method {
-            Method::Direct => Self::direct(toolkit, kernel, work),
-            Method::Cmake => Self::cmake(toolkit, kernel, work, soc),
+            Method::Direct => Self::direct(toolkit, &source.kernel, work),
+            Method::Cmake => Self::cmake(toolkit, source, work, soc),
         }
     }
 
@@ -138,12 +162,12 @@ impl Plan {
         Self { steps: vec![compile, link], object }
     }
 
-    fn cmake(toolkit: &Toolkit, kernel: &Path, work: &Path, soc: &str) -> Self {
+    fn cmake(toolkit: &Toolkit, source: &Source, work: &Path, soc: &str) -> Self {
         let (build, out) = (work.join("build"), work.join("out"));
         let project = toolkit.kernel_project.clone().unwrap_or_default();
         let configure = Step::new(toolkit, "cmake")
             .arg("-S")
-            .arg(super::PROJECT)
+            .arg(&source.project)
             .arg("-B")
             .arg(&build)
             .define("CMAKE_BUILD_TYPE", "Release")
@@ -152,7 +176,7 @@ impl Plan {
             .define("SOC_VERSION", soc)
             .define("ASCEND_CANN_PACKAGE_PATH", &toolkit.home)
             .define("ASCENDC_CMAKE_DIR", project)
-            .define("MLAPO_KERNEL_DIR", kernel);
+            .define("MLAPO_KERNEL_DIR", &source.kernel);
         let build = Step::new(toolkit, "cmake").arg("--build").arg(&build);
         Self { steps: vec![configure, build], object: out.join("fatbin/mlapo/mlapo.o") }
     }

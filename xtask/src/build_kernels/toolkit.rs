@@ -1,6 +1,7 @@
 //! Installed toolkits, and what each has to build kernels with.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -36,17 +37,48 @@ pub(super) struct Toolkit {
     pub(super) compiler: Option<PathBuf>,
     /// Where `ascendc.cmake` is.
     pub(super) kernel_project: Option<PathBuf>,
-    /// What it has, the preferred one first.
-    methods: Vec<Method>,
+    /// The best way that it has.
+    preferred: Method,
+    lacks: Lacks,
+}
+
+/// What is missing for each way to build; nothing where the way is open.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lacks {
+    direct: Vec<Lack>,
+    cmake: Vec<Lack>,
+}
+
+/// A part of a toolkit that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Lack {
+    #[error("no bisheng with ld.lld in ccec_compiler/bin")]
+    Compiler,
+    #[error("no tikcpp/ascendc_kernel_cmake/ascendc.cmake")]
+    Project,
+    #[error("no --aicore-only in asc_modules/FindASC.cmake beside ascendc.cmake")]
+    Recipe,
+    #[error("no ascendc_fatbin_library in function.cmake beside ascendc.cmake")]
+    Function,
+}
+
+/// Why a place is no toolkit that can build kernels.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotHere {
+    #[error("no such folder")]
+    Folder,
+    #[error("{0}")]
+    Lacks(Lacks),
 }
 
 /// Under a toolkit, `{arch}` being the host's: where its compiler may be.
-const COMPILER_FOLDERS: [&str; 5] = [
+const COMPILER_FOLDERS: [&str; 6] = [
     "{arch}-linux/ccec_compiler/bin",
     "compiler/ccec_compiler/bin",
     "tools/ccec_compiler/bin",
     "tools/bisheng_compiler/bin",
     "ccec_compiler/bin",
+    "bin",
 ];
 /// Where its CMake files for kernels may be.
 const PROJECT_FOLDERS: [&str; 5] = [
@@ -66,27 +98,23 @@ const VERSION_FILES: [&str; 5] = [
 ];
 /// Where an older one states its release.
 const RELEASE_FILES: [&str; 2] = ["{arch}-linux/ascend_toolkit_install.info", "ascend_toolkit_install.info"];
+/// Where the libraries are that its programs load.
+const LIBRARY_FOLDERS: [&str; 2] = ["lib64", "{arch}-linux/lib64"];
 
-/// What a toolkit must have, for messages.
-const NEEDED: &str = "bisheng and ld.lld in ccec_compiler/bin with a tikcpp/ascendc_kernel_cmake that builds by --aicore-only, \
-                      or a tikcpp/ascendc_kernel_cmake/ascendc.cmake that has ascendc_fatbin_library";
+/// Where an installer puts a toolkit, under `/usr/local` or, for a user alone, at home.
+const INSTALLED: [&str; 3] = ["Ascend/ascend-toolkit/latest", "Ascend/latest", "Ascend/cann"];
 
-/// Where toolkits are looked for, in this order: what was asked for, or what `ascendcl-sys` tries for the libraries.
+/// Where toolkits are looked for, in this order: what was asked for, or what variables name and where installers put them.
 pub(super) fn places(asked: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     if let Some(home) = asked {
         return vec![home.to_owned()];
     }
+    let folder = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let named = ["ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"].into_iter().filter_map(folder);
+    let roots = [Some(PathBuf::from("/usr/local")), folder("HOME")];
+    let installed = roots.into_iter().flatten().flat_map(|root| INSTALLED.map(|place| root.join(place)));
     let mut places = Vec::new();
-    for place in ["ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"]
-        .into_iter()
-        .filter_map(variable)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
-        .chain(
-            ["/usr/local/Ascend/ascend-toolkit/latest", "/usr/local/Ascend/latest", "/usr/local/Ascend/cann"]
-                .map(PathBuf::from),
-        )
-    {
+    for place in named.chain(installed) {
         if !places.contains(&place) {
             places.push(place);
         }
@@ -107,57 +135,100 @@ impl Toolkit {
         Err(Error::NoToolkit { tried })
     }
 
-    fn open(home: &Path) -> Result<Self, String> {
+    fn open(home: &Path) -> Result<Self, NotHere> {
         if !home.is_dir() {
-            return Err("no such folder".to_owned());
+            return Err(NotHere::Folder);
         }
         let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
         let compiler = under(&home, &COMPILER_FOLDERS)
             .find(|folder| folder.join("bisheng").is_file() && folder.join("ld.lld").is_file());
         let kernel_project =
             under(&home, &PROJECT_FOLDERS).find(|folder| folder.join("ascendc.cmake").is_file());
-        let mut methods = Vec::new();
-        if let Some(project) = &kernel_project {
-            // The toolkit's own recipe says what its compiler can do; its version does not.
-            if compiler.is_some() && mentions(&project.join("asc_modules/FindASC.cmake"), "--aicore-only") {
-                methods.push(Method::Direct);
-            }
-            let functions = ["function.cmake", "legacy_modules/function.cmake"];
-            if functions.iter().any(|file| mentions(&project.join(file), "ascendc_fatbin_library")) {
-                methods.push(Method::Cmake);
-            }
-        }
-        if methods.is_empty() {
-            return Err(format!("it has not what builds kernels: {NEEDED}"));
-        }
+        let lacks = Lacks::of(compiler.as_deref(), kernel_project.as_deref());
+        let Some(preferred) = lacks.methods().next() else {
+            return Err(NotHere::Lacks(lacks));
+        };
         let versions = under(&home, &VERSION_FILES).find_map(|file| fs::read_to_string(file).ok());
         let versions = versions.unwrap_or_default();
         let runtime_version = value_of(&versions, "Version").unwrap_or("unknown").to_owned();
-        let release = value_of(&versions, "version_dir").map(str::to_owned).or_else(|| {
-            let text = under(&home, &RELEASE_FILES).find_map(|file| fs::read_to_string(file).ok())?;
-            value_of(&text, "version").map(str::to_owned)
-        });
+        // Up to 8.x `version_dir` is the release, and `Version` counts the package. Since 9.0 it is the folder's name, which
+        // all releases share, and `Version` is the release.
+        let is_release = |text: &&str| text.starts_with(|first: char| first.is_ascii_digit());
+        let release =
+            value_of(&versions, "version_dir").filter(is_release).map(str::to_owned).or_else(|| {
+                let text = under(&home, &RELEASE_FILES).find_map(|file| fs::read_to_string(file).ok())?;
+                value_of(&text, "version").filter(is_release).map(str::to_owned)
+            });
         let release = release.unwrap_or_else(|| runtime_version.clone());
-        Ok(Self { home, release, runtime_version, compiler, kernel_project, methods })
+        Ok(Self { home, release, runtime_version, compiler, kernel_project, preferred, lacks })
     }
 
     /// The way to build with it: the one that is asked for, or the best that it has.
     pub(super) fn method(&self, asked: Option<Method>) -> Result<Method, Error> {
         match asked {
-            Some(method) if !self.methods.contains(&method) => Err(Error::NoMethod {
+            Some(method) if !self.lacks.of_method(method).is_empty() => Err(Error::NoMethod {
                 home: self.home.clone(),
                 asked: method.word(),
-                has: self.methods.iter().map(|method| method.word()).collect::<Vec<_>>().join(", "),
+                lacks: self.lacks.of_method(method).to_vec(),
+                has: self.lacks.methods().map(Method::word).collect(),
             }),
             Some(method) => Ok(method),
-            None => Ok(self.methods[0]),
+            None => Ok(self.preferred),
         }
     }
 
     /// Another way than `method` that it has.
     pub(super) fn other_method(&self, method: Method) -> Option<Method> {
-        self.methods.iter().copied().find(|other| *other != method)
+        self.lacks.methods().find(|other| *other != method)
     }
+
+    /// Where the libraries are that its programs load: what its set_env.sh would tell the loader.
+    pub(super) fn libraries(&self) -> Vec<PathBuf> {
+        under(&self.home, &LIBRARY_FOLDERS).collect()
+    }
+}
+
+impl Lacks {
+    fn of(compiler: Option<&Path>, project: Option<&Path>) -> Self {
+        let no_compiler = compiler.is_none().then_some(Lack::Compiler);
+        let Some(project) = project else {
+            let direct = no_compiler.into_iter().chain([Lack::Project]).collect();
+            return Self { direct, cmake: vec![Lack::Project] };
+        };
+        // The toolkit's own recipe says what its compiler can do; its version does not.
+        let no_recipe = !mentions(&project.join("asc_modules/FindASC.cmake"), "--aicore-only");
+        let functions = ["function.cmake", "legacy_modules/function.cmake"];
+        let no_function =
+            !functions.iter().any(|file| mentions(&project.join(file), "ascendc_fatbin_library"));
+        Self {
+            direct: no_compiler.into_iter().chain(no_recipe.then_some(Lack::Recipe)).collect(),
+            cmake: no_function.then_some(Lack::Function).into_iter().collect(),
+        }
+    }
+
+    fn of_method(&self, method: Method) -> &[Lack] {
+        match method {
+            Method::Direct => &self.direct,
+            Method::Cmake => &self.cmake,
+        }
+    }
+
+    /// The ways that are open, the preferred one first.
+    fn methods(&self) -> impl Iterator<Item = Method> {
+        [Method::Direct, Method::Cmake].into_iter().filter(|method| self.of_method(*method).is_empty())
+    }
+}
+
+impl fmt::Display for Lacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [direct, cmake] = [&self.direct, &self.cmake].map(|lacks| join(lacks));
+        write!(f, "for the method direct {direct}; for the method cmake {cmake}")
+    }
+}
+
+/// Parts in a sentence.
+pub(super) fn join(lacks: &[Lack]) -> String {
+    lacks.iter().map(Lack::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn under<'a>(home: &'a Path, folders: &'a [&str]) -> impl Iterator<Item = PathBuf> + 'a {

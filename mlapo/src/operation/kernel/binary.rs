@@ -1,7 +1,7 @@
 //! Which of the kernel's embedded objects a device loads.
 
 use ascendcl::{BackendKind, Device, Package};
-use mlapo_kernel::{SIMULATOR_OBJECT, binary_for};
+use mlapo_kernel::{SIMULATOR_OBJECT, binary_for, is_comparable};
 
 use crate::error::Error;
 
@@ -13,13 +13,20 @@ pub(super) fn object(device: &Device) -> Result<&'static [u8], Error> {
         BackendKind::Sim => Ok(SIMULATOR_OBJECT),
         BackendKind::Npu => {
             let soc = device.properties()?.soc_name;
-            // Not known if ASCEND_HOME_PATH is not set (AscendCL docs: aclsysGetCANNVersion); then any object may be tried.
-            let version = runtime
-                .package_version(Package::Runtime)
-                .inspect_err(|error| tracing::debug!(%error, "the version of the installed runtime"))
-                .ok();
-            let binary = binary_for(&soc, version.as_ref().map(|version| version.full.as_str()))?;
-            tracing::info!(soc, ?binary, "kernel for the device");
+            // Not known if ASCEND_HOME_PATH is not set (AscendCL docs: aclsysGetCANNVersion).
+            let installed = runtime.package_version(Package::Runtime).map(|version| version.full);
+            let version = installed.as_deref().ok().filter(|version| is_comparable(version));
+            let binary = binary_for(&soc, version)?;
+            match version {
+                Some(version) => tracing::info!(soc, version, ?binary, "kernel for the device"),
+                None => tracing::warn!(
+                    soc,
+                    ?binary,
+                    ?installed,
+                    "the version of the installed runtime is not known, so the kernel of the oldest toolkit is taken; \
+                     `source` the toolkit's set_env.sh, which sets ASCEND_HOME_PATH"
+                ),
+            }
             Ok(binary.bytes)
         }
     }
