@@ -128,6 +128,12 @@ extern "C" {
 #define ACL_MDLRI_DEBUG_JSON_PRINT_VERBOSE 0x1UL
 /* since 8.1 */
 
+/* Graphs that are built. */
+/* since 9.1 */
+#define ACL_MODEL_STREAM_FLAG_HEAD 0x00000000U
+#define ACL_MODEL_STREAM_FLAG_DEFAULT 0x7FFFFFFFU
+/* since 8.1 */
+
 /* Limits and flags. */
 /* since 9.1 */
 #define ACL_RT_MAX_RECORD_PA_NUM_PER_DEV 20U

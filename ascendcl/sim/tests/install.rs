@@ -51,9 +51,11 @@ fn succeeds(command: &mut Command) -> String {
     text
 }
 
+/// Where `ASCENDCL_TEST_TOOLS` is set, nothing may be missing.
 fn has(program: &str) -> bool {
     match Command::new(program).arg("--version").output() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
+            assert!(env::var_os("ASCENDCL_TEST_TOOLS").is_none(), "{program} is not there");
             eprintln!("{program} is not there; what needs it is not tested");
             false
         }
@@ -128,6 +130,26 @@ fn cmake_finds_the_package_and_the_language() {
         succeeds(command.env("ASCEND_HOME_PATH", prefix()));
         succeeds(Command::new("cmake").arg("--build").arg(folder.path()).env("ASCEND_HOME_PATH", prefix()));
         run(&folder.path().join(program), says);
+    }
+}
+
+#[test]
+fn kernel_projects_of_the_toolkit_build() {
+    if !has("cmake") {
+        return;
+    }
+    // Toolkits differ in where they have it.
+    for place in ["tools", "compiler"] {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new("cmake");
+        command.arg("-S").arg(programs().join("kernel_project")).arg("-B").arg(folder.path());
+        command.arg(format!("-DKERNEL_PROJECT={place}/tikcpp/ascendc_kernel_cmake"));
+        command.arg(format!("-DCMAKE_INSTALL_PREFIX={}/out", folder.path().display()));
+        succeeds(command.env("ASCEND_HOME_PATH", prefix()));
+        succeeds(Command::new("cmake").arg("--build").arg(folder.path()));
+        let mut program = Command::new(folder.path().join("main"));
+        program.arg(folder.path().join("out/fatbin/loaded/loaded.o"));
+        assert_eq!(succeeds(&mut program), "0 wrong\n");
     }
 }
 
