@@ -9,6 +9,7 @@ mod bench;
 mod bindgen;
 mod build_kernels;
 mod check_kernel;
+mod public_api;
 mod sim_cc;
 mod sim_install;
 mod test_npu;
@@ -29,6 +30,7 @@ enum Task {
     Bindgen(bindgen::Args),
     BuildKernels(build_kernels::Args),
     CheckKernel(check_kernel::Args),
+    PublicApi(public_api::Args),
     SimCc(sim_cc::Args),
     SimInstall(sim_install::Args),
     TestNpu(test_npu::Args),
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Bindgen(args) => bindgen::run(&args),
         Task::BuildKernels(args) => build_kernels::run(&args),
         Task::CheckKernel(args) => check_kernel::run(&args),
+        Task::PublicApi(args) => public_api::run(&args),
         Task::SimCc(args) => sim_cc::run(args),
         Task::SimInstall(args) => sim_install::run(&args),
         Task::TestNpu(args) => test_npu::run(&args),
