@@ -267,7 +267,11 @@ fn library_order(evidence: &Evidence<'_>) -> Vec<String> {
     let has_library =
         |folder: &Path| folder.join("libascendcl.so").exists() || folder.join("libacl_rt.so").exists();
     if let (Some(home), Some(first)) = (home, position(&has_library)) {
-        let same = folders[first].canonicalize().ok() == home.join("lib64").canonicalize().ok();
+        // By its name, or where links lead: `latest` is a folder of links to the folders of a release.
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let same = folders[first].starts_with(&home)
+            || real(&folders[first]).starts_with(real(&home))
+            || real(&folders[first]) == real(&home.join("lib64"));
         if !same && stubs.is_none_or(|stub| stub != first) {
             faults.push(format!(
                 "LD_LIBRARY_PATH finds the libraries of {} first, but ASCEND_HOME_PATH is {}: two toolkits are mixed; \

@@ -306,6 +306,13 @@ fn libraries_in_the_wrong_order() {
         faults_of(&but(sound(), |machine| machine.ascend.toolkits = vec![toolkit]), &environment)
     };
     assert_eq!(with(&path(&[&driver, &first, &second])), [""; 0]);
+    // Another folder of the same toolkit, by its name or through a link.
+    let inner = at("a/x86_64-linux/lib64");
+    fs::write(Path::new(&inner).join("libascendcl.so"), "").unwrap();
+    std::os::unix::fs::symlink(&home, folder.path().join("link")).unwrap();
+    for same in [inner, folder.path().join("link/lib64").display().to_string()] {
+        assert_eq!(with(&path(&[&driver, &same])), [""; 0], "{same}");
+    }
     let mixed = with(&path(&[&driver, &second, &first]));
     assert!(mixed.len() == 1 && mixed[0].contains("two toolkits are mixed"), "{mixed:?}");
 }
