@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ascendcl::BackendKind;
+
 use crate::config::Config;
 use crate::error::{ConfigError, Error};
 use crate::reference::Order;
@@ -13,6 +15,11 @@ use crate::reference::Order;
 pub enum Backend {
     /// The best that there is: [`Kernel`](Self::Kernel) if it takes the configuration, else [`Host`](Self::Host).
     /// [`Mlapo::backend`](crate::Mlapo::backend) says which.
+    ///
+    /// A real NPU is not left idle in silence. If the kernel does not take the configuration, the log warns that the host
+    /// computes; with `ASCENDCL_BACKEND=npu` it is an error instead, [`Error::Config`]. A kernel that takes the
+    /// configuration but was not built for the device is an error in any case, [`Error::NoKernel`] with the command that
+    /// builds it.
     #[default]
     Auto,
     /// The fused kernel on the device's AI cores: one launch.
@@ -38,13 +45,32 @@ pub enum Launches {
 }
 
 impl Backend {
-    /// What [`Auto`](Self::Auto) stands for with a configuration; the others stand for themselves.
+    /// What [`Auto`](Self::Auto) stands for with a configuration, whatever the device; the others stand for themselves.
     pub fn resolve(self, config: &Config) -> Self {
         match self {
             Self::Auto if Self::Kernel.check(config).is_ok() => Self::Kernel,
             Self::Auto => Self::Host,
             other => other,
         }
+    }
+
+    /// What [`Auto`](Self::Auto) stands for on a device of this kind: as [`resolve`](Self::resolve), unless the NPU was
+    /// asked for.
+    pub(crate) fn resolve_on(self, kind: BackendKind, config: &Config) -> Result<Self, Error> {
+        let refusal = match (self, Self::Kernel.check(config)) {
+            (Self::Auto, Err(refusal)) => refusal,
+            _ => return Ok(self.resolve(config)),
+        };
+        match kind {
+            BackendKind::Npu
+                if ascendcl::Backend::from_env().is_ok_and(|asked| asked == ascendcl::Backend::Npu) =>
+            {
+                return Err(refusal);
+            }
+            BackendKind::Npu => tracing::warn!("the host computes, not the NPU: {refusal}"),
+            BackendKind::Sim => tracing::info!("the host computes, not the simulated device: {refusal}"),
+        }
+        Ok(Self::Host)
     }
 
     /// Whether the backend takes a configuration at all.

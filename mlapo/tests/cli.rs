@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -488,6 +489,216 @@ fn doctor_reports() {
     let output = command.arg("doctor").env("ASCENDCL_SIM_SOC", "Ascend1").output().unwrap();
     assert_eq!(code(&output), 0);
     assert!(text(&output.stdout).contains("check ASCENDCL_SIM_*"), "{}", text(&output.stdout));
+}
+
+/// As much of AscendCL as `doctor` calls, which does what `STAND_IN` says.
+const STAND_IN: &str = r#"
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char object;
+static int is(const char *what) { return strcmp(getenv("STAND_IN"), what) == 0; }
+/* Longer than the test waits for, but not for ever: the test leaves the process behind. */
+static void hang(void)
+{
+    for (int i = 0; i < 300; i++) {
+        puts("[INFO] waiting");
+        fflush(stdout);
+        usleep(200000);
+    }
+    _exit(9);
+}
+__attribute__((constructor)) static void load(void)
+{
+    if (is("hangs when loaded")) hang();
+    if (is("crashes when loaded")) abort();
+}
+__attribute__((destructor)) static void unload(void) { if (is("crashes at the end")) abort(); }
+#define OK(name) int name() { return 0; }
+OK(aclFinalize) OK(aclrtResetDevice) OK(aclrtSetCurrentContext) OK(aclrtSynchronizeDevice)
+int aclInit(const char *path)
+{
+    /* Libraries write to standard output, with and without ends of lines. */
+    printf("[INFO] {\"Done\":null}\n\"Done\"\n[INFO] aclInit");
+    fflush(stdout);
+    if (is("exits")) exit(7);
+    return 0;
+}
+int aclrtSetDevice(int32_t id)
+{
+    if (id == 1 && is("crashes")) abort();
+    if (id == 1 && is("hangs")) hang();
+    return id == 1 && is("refuses") ? 507033 : 0;
+}
+int aclrtGetCurrentContext(void **out) { *out = &object; return 0; }
+const char *aclGetRecentErrMsg(void) { return 0; }
+int aclrtGetDeviceCount(uint32_t *count) { *count = is("sees nothing") ? 0 : 2; return 0; }
+const char *aclrtGetSocName(void) { return "Ascend310P3"; }
+int aclGetDeviceCapability(uint32_t device, int info, int64_t *value) { *value = 20; return 0; }
+int aclrtGetDeviceInfo(uint32_t device, int info, int64_t *value) { *value = 20; return 0; }
+int aclrtGetMemInfo(int kind, size_t *left, size_t *all) { *left = *all = 1 << 20; return 0; }
+"#;
+
+/// A folder with the stand-in, and `doctor` on it with this behaviour.
+fn doctor_on_stand_in(folder: &Path, behaviour: &str, arguments: &[&str]) -> Command {
+    let (source, library) = (folder.join("npu.c"), folder.join("libascendcl.so"));
+    if !library.exists() {
+        fs::write(&source, STAND_IN).unwrap();
+        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+        let output = Command::new(compiler)
+            .args(["-shared", "-fPIC", "-w", "-o"])
+            .args([&library, &source])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlapo"));
+    command.arg("doctor").args(arguments).env("ASCENDCL_LIBRARY", &library).env("STAND_IN", behaviour);
+    command.env_remove("ASCENDCL_SIM_DEVICES").env_remove("ASCEND_RT_VISIBLE_DEVICES");
+    command
+}
+
+#[test]
+fn doctor_outlives_the_library() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = |behaviour| -> Value {
+        let mut command = doctor_on_stand_in(folder.path(), behaviour, &["--json", "--time-limit", "1"]);
+        let output = command.output().unwrap();
+        assert_eq!(code(&output), 0, "{behaviour}: {}", text(&output.stderr));
+        // Whatever came before, the end of the report is there.
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["simulator"]["devices"].as_array().unwrap().len(), 1);
+        document
+    };
+    let path = folder.path().join("libascendcl.so");
+    // What the library does, what is said of it, how many devices were opened before.
+    for (behaviour, words, devices) in [
+        ("hangs", "did not answer in 1 s while device 1 was opened", 1),
+        ("crashes", "crashed with signal 6 (SIGABRT) while device 1 was opened", 1),
+        ("exits", "ended with exit status: 7 while the library was initialised", 0),
+        ("crashes at the end", "crashed with signal 6 (SIGABRT) while it ended", 2),
+        ("sees nothing", "sees no device", 0),
+    ] {
+        let document = document(behaviour);
+        assert_eq!(document["library"]["path"].as_str(), path.to_str(), "{behaviour}");
+        let error = document["npu"]["error"].as_str().unwrap();
+        assert!(error.contains(words), "{behaviour}: {error}");
+        assert_eq!(document["npu"]["devices"].as_array().unwrap().len(), devices, "{behaviour}");
+        let next = document["next"].to_string();
+        let remedy = if behaviour == "sees nothing" { "gives no device" } else { "ASCENDCL_BACKEND=sim" };
+        assert!(next.contains(remedy), "{behaviour}: {next}");
+    }
+    for (behaviour, expected) in [
+        ("hangs when loaded", "did not answer in 1 s while the library was loaded"),
+        ("crashes when loaded", "crashed with signal 6 (SIGABRT) while the library was loaded"),
+    ] {
+        let document = document(behaviour);
+        assert_eq!(document["library"]["path"], Value::Null);
+        assert_eq!(document["library"]["error"], expected);
+        assert!(document["faults"][0].as_str().unwrap().contains(expected), "{}", document["faults"]);
+    }
+
+    let mut command = doctor_on_stand_in(folder.path(), "crashes when loaded", &[]);
+    let output = command.env("ATB_SHIM_LIBRARY", &path).output().unwrap();
+    let plain = text(&output.stdout);
+    let expected = "crashed with signal 6 (SIGABRT) while the shim was loaded";
+    assert!(plain.contains(&format!("shim over ATB\n  {expected}")), "{plain}");
+    assert!(plain.contains(&format!("* the shim over ATB {expected}: compile it again")), "{plain}");
+}
+
+#[test]
+fn doctor_knows_the_devices_and_their_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = doctor_on_stand_in(folder.path(), "works", &["--json"]).output().unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let devices = document["npu"]["devices"].as_array().unwrap();
+    let socs: Vec<_> = devices.iter().map(|device| device["soc"].as_str()).collect();
+    assert_eq!(socs, [Some("Ascend310P3"), Some("Ascend310P3")]);
+    assert_eq!(document["npu"].get("error"), None);
+    // A device that no kernel is for.
+    assert_eq!(document["kernels"]["devices"][1]["kernel"], Value::Null);
+    let faults = document["faults"].to_string();
+    assert!(faults.contains("not for Ascend310P3"), "{faults}");
+    assert!(document["next"].to_string().contains("try `mlapo run --backend host`"), "{document:#}");
+
+    let mut command = doctor_on_stand_in(folder.path(), "refuses", &[]);
+    let output = command.env("ASCEND_RT_VISIBLE_DEVICES", "0, 1,2").output().unwrap();
+    let plain = text(&output.stdout);
+    for words in [
+        "ASCEND_RT_VISIBLE_DEVICES=0, 1,2",
+        "device 0   Ascend310P3, 20 AI cores",
+        "device 1   failed: aclrtSetDevice failed: 507033",
+        "device 0   none fits Ascend310P3",
+        "device 1 does not open",
+        "of which only `0` counts",
+    ] {
+        assert!(plain.contains(words), "{words}: {plain}");
+    }
+}
+
+/// A toolkit is there, but the driver is not.
+#[test]
+fn doctor_misses_the_library_of_the_driver() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("lib64");
+    fs::create_dir(&folder).unwrap();
+    let (driver, library) = (folder.join("libascend_hal.so"), folder.join("libascendcl.so"));
+    let source = home.path().join("nothing.c");
+    fs::write(&source, "int nothing;\n").unwrap();
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    for (file, needed) in [(&driver, None), (&library, Some(&driver))] {
+        let mut command = Command::new(&compiler);
+        command.args(["-shared", "-fPIC", "-Wl,--no-as-needed", "-Wl,-soname"]);
+        command.arg(format!("-Wl,{}", file.file_name().unwrap().to_str().unwrap()));
+        let output = command.arg("-o").arg(file).arg(&source).args(needed).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let next = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlapo"));
+        command.args(["doctor", "--json"]).env("ASCEND_HOME_PATH", home.path());
+        let output = command.env("ASCENDCL_LIBRARY", &library).output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["next"].to_string()
+    };
+    fs::remove_file(&driver).unwrap();
+    let advice = next();
+    assert!(advice.contains("needs libascend_hal.so, which is the driver's"), "{advice}");
+    // It is not the only reason that there is.
+    fs::write(&library, "").unwrap();
+    let advice = next();
+    assert!(advice.contains("its library does not load") && !advice.contains("libascend_hal"), "{advice}");
+}
+
+/// What files say is not kept back until the library has answered.
+#[test]
+fn doctor_reports_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = doctor_on_stand_in(folder.path(), "hangs", &["--time-limit", "600"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let output = child.stdout.take().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    let mut said = Vec::new();
+    while !said.last().is_some_and(|line: &String| line.contains("npu-smi")) {
+        match lines.recv_timeout(std::time::Duration::from_secs(30)) {
+            Ok(line) => said.push(line),
+            Err(_) => break,
+        }
+    }
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for part in ["environment", "CANN toolkit", "ATB", "driver"] {
+        assert!(said.iter().any(|line| line == part), "{part}: {said:?}");
+    }
+    assert_eq!(ended, None, "{said:?}");
 }
 
 #[test]

@@ -101,6 +101,44 @@ fn child() {
             Err(error) => println!("{backend}: {error}"),
         }
     }
+    let config =
+        Config::builder().hidden_size(64).q_lora_rank(32).num_heads(1).qk_rope_head_dim(256).build().unwrap();
+    let weights = Weights::random(&config, 1);
+    let result = tracing::subscriber::with_default(Log, || {
+        Mlapo::new(&stream, config.clone(), &weights, Backend::Auto)
+    });
+    match result {
+        Ok(operation) => println!("not for the kernel: computes by {}", operation.backend()),
+        Err(error) => println!("not for the kernel: {error}"),
+    }
+}
+
+/// Prints what is logged.
+struct Log;
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let level = *event.metadata().level();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            println!("{level} {field}: {value:?}");
+        });
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// What comes of the backend in a child's output.
@@ -166,6 +204,33 @@ fn an_npu_of_another_architecture_is_refused() {
     assert_eq!(loaded, None);
     for result in results {
         assert!(result.starts_with("no kernel: ") && result.ends_with("not for Ascend310P3"), "{result}");
+    }
+}
+
+/// What the kernel does not take is computed by the host, and said; not where the NPU was asked for.
+#[test]
+fn an_npu_is_not_left_idle_in_silence() {
+    let (_folder, library) = library();
+    let with = |backend| {
+        let variables = [("ASCENDCL_LIBRARY", library.to_str().unwrap()), ("STAND_IN_SOC", "Ascend310P3")];
+        process(&[&variables[..], &[("ASCENDCL_BACKEND", backend)]].concat())
+    };
+    let refusal = "configuration: `qk_rope_head_dim` must be ";
+    let text = with("npu");
+    assert_eq!(line(&text, "library"), format!("{:?}", BackendKind::Npu));
+    assert!(line(&text, "not for the kernel").starts_with(refusal), "{text}");
+    for (backend, kind, warning) in [
+        ("auto", BackendKind::Npu, format!("WARN message: the host computes, not the NPU: {refusal}")),
+        (
+            "sim",
+            BackendKind::Sim,
+            format!("INFO message: the host computes, not the simulated device: {refusal}"),
+        ),
+    ] {
+        let text = with(backend);
+        assert_eq!(line(&text, "library"), format!("{kind:?}"));
+        assert_eq!(line(&text, "not for the kernel"), "computes by host");
+        assert!(text.lines().any(|line| line.starts_with(&warning)), "{warning}: {text}");
     }
 }
 

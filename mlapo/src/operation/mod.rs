@@ -105,9 +105,10 @@ impl Mlapo {
     ///
     /// # Errors
     /// [`Error::Tensor`] with the first weight that does not fit, [`Error::Config`] with a dimension that the backend does
-    /// not take, [`Error::Device`] if the kernel or the weights cannot be loaded.
+    /// not take, [`Error::NoKernel`] if the kernel was not built for the device, [`Error::Device`] if the kernel or the
+    /// weights cannot be loaded.
     pub fn new(stream: &Stream, config: Config, weights: &Weights, backend: Backend) -> Result<Self, Error> {
-        let backend = backend.resolve(&config);
+        let backend = backend.resolve_on(stream.device().runtime().backend(), &config)?;
         let implementation = match backend {
             // FRACTAL_NZ comes to the cube cores in long runs.
             Backend::Kernel => Implementation::Kernel(KernelBackend::new(stream, &config, weights, true)?),

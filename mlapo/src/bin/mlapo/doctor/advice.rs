@@ -2,28 +2,99 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ascend::{Ascend, Atb, NpuSmi};
+use super::ascend::{Ascend, Atb, is_toolkit};
+use super::kernels;
+use super::npu_smi::NpuSmi;
+use super::probe::{Broken, Npu, Refused};
 use super::system::Environment;
+use super::version::belong_together;
 
-/// The faults of an installation of Ascend by what was found of it, most important first. A machine where nothing of Ascend is
-/// installed has none.
-pub fn faults(ascend: &Ascend, environment: &Environment) -> Vec<String> {
-    let checks = [driver, permissions, scripts, library_order, cxx_abi];
-    checks.iter().flat_map(|check| check(ascend, environment)).collect()
+/// What faults are judged by.
+pub struct Evidence<'a> {
+    pub ascend: &'a Ascend,
+    pub npu_smi: &'a NpuSmi,
+    pub environment: &'a Environment,
+    pub npu: &'a Npu,
+    pub refused: &'a Refused,
 }
 
-fn driver(ascend: &Ascend, _: &Environment) -> Vec<String> {
+/// The faults of an installation of Ascend by what was found of it, most important first. A machine where nothing of Ascend is
+/// installed has none. What is only unusual, as in many a container, is no fault where every device opens.
+pub fn faults(evidence: &Evidence<'_>) -> Vec<String> {
+    let checks = [native_code, driver, nodes, visible_devices, scripts, library_order, cxx_abi, fused_kernel];
+    checks.iter().flat_map(|check| check(evidence)).collect()
+}
+
+fn native_code(evidence: &Evidence<'_>) -> Vec<String> {
     let mut faults = Vec::new();
+    match &evidence.npu.broken {
+        None => {}
+        Some(broken @ Broken::Hung { .. }) => faults.push(format!(
+            "the AscendCL library {broken}: the driver or a device hangs; see `dmesg`, end the other programs that use \
+             the device, reset it or restart the machine; if it is only slow, give `--time-limit` more seconds"
+        )),
+        Some(broken @ (Broken::Crashed { .. } | Broken::Ended { .. })) => faults.push(format!(
+            "the AscendCL library {broken}: toolkit and driver may be of releases that do not belong together, or \
+             libraries of two toolkits are mixed; `source` one set_env.sh in a new shell, and see `dmesg` and \
+             ~/ascend/log"
+        )),
+        Some(broken @ Broken::NotStarted(_)) => {
+            faults.push(format!("the AscendCL library was not tried: {broken}"));
+        }
+    }
+    for device in &evidence.npu.devices.found {
+        if let Err(error) = &device.properties {
+            faults.push(format!(
+                "device {} does not open ({error}): see `npu-smi info` for its health and for other programs on it; \
+                 docs/troubleshooting.md has the codes",
+                device.id
+            ));
+        }
+    }
+    faults
+}
+
+fn driver(evidence: &Evidence<'_>) -> Vec<String> {
+    let Evidence { ascend, npu_smi, .. } = evidence;
+    let mut faults = Vec::new();
+    match npu_smi {
+        NpuSmi::Fails(message) => faults.push(format!(
+            "`npu-smi info` fails ({message}): the driver does not work; see `dmesg` and /var/log/ascend_seclog, and \
+             compare the releases of driver and firmware"
+        )),
+        NpuSmi::Works(ailing) => faults.extend(ailing.iter().map(|ailing| {
+            format!(
+                "`npu-smi info` says {} of NPU {npu}: `npu-smi info -t health -i {npu}` says more; take another one, or \
+                 reset it",
+                ailing.health,
+                npu = ailing.npu
+            )
+        })),
+        NpuSmi::Missing => {}
+    }
+    if let (Some(driver), Some(firmware)) = (&ascend.driver, &ascend.firmware)
+        && belong_together(driver, firmware) == Some(false)
+    {
+        faults.push(format!(
+            "neither the driver {} nor the firmware {} names the other as compatible: install both of one release, and \
+             restart the machine",
+            driver.version, firmware.version
+        ));
+    }
+    if evidence.npu.works() {
+        return faults;
+    }
     match (&ascend.driver, &ascend.firmware) {
         (Some(_), None) => faults.push(
-            "the driver is installed but no firmware: install the firmware of the same release, and restart the machine"
+            "the driver is installed but no firmware is found: install the firmware of the same release, and restart the \
+             machine; in a container this is usual, look at the machine then"
                 .to_owned(),
         ),
-        (None, Some(_)) => faults.push(
-            "the firmware is installed but no driver: install the driver of the same release; in a container, pass \
-             /usr/local/Ascend/driver in"
-                .to_owned(),
-        ),
+        (None, Some(_)) => faults.push(format!(
+            "the firmware is installed but no driver: install the driver of the same release; in a container, pass {} \
+             in",
+            ascend.driver_home.display()
+        )),
         _ => {}
     }
     if ascend.driver.is_some() && ascend.devices.is_empty() {
@@ -39,40 +110,93 @@ fn driver(ascend: &Ascend, _: &Environment) -> Vec<String> {
             ascend.missing_managing.join(", /dev/")
         ));
     }
-    match &ascend.npu_smi {
-        NpuSmi::Fails(message) => faults.push(format!(
-            "`npu-smi info` fails ({message}): the driver does not work; see `dmesg` and /var/log/ascend_seclog, and \
-             compare the releases of driver and firmware"
-        )),
-        NpuSmi::Missing if !ascend.devices.is_empty() => faults.push(
+    if **npu_smi == NpuSmi::Missing && !ascend.devices.is_empty() {
+        faults.push(
             "there are devices but no `npu-smi`: it comes with the driver, in /usr/local/bin or /usr/local/sbin; in a \
              container, pass it in"
                 .to_owned(),
-        ),
-        _ => {}
+        );
     }
     faults
 }
 
-fn permissions(ascend: &Ascend, _: &Environment) -> Vec<String> {
-    let refused: Vec<String> = ascend
-        .devices
-        .iter()
-        .chain(&ascend.managing)
-        .filter(|node| !node.accessible)
-        .map(|node| node.path.display().to_string())
-        .collect();
-    if refused.is_empty() {
+fn nodes(evidence: &Evidence<'_>) -> Vec<String> {
+    if evidence.npu.works() {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    let all = evidence.ascend.devices.iter().chain(&evidence.ascend.managing);
+    let forbidden: Vec<&PathBuf> = all.filter(|node| !node.accessible).map(|node| &node.path).collect();
+    let list = |paths: &[&PathBuf]| {
+        paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    if !forbidden.is_empty() {
+        faults.push(format!(
+            "this user may not read and write {}: add it to their group (`sudo usermod -aG HwHiAiUser $USER`) and log in \
+             again",
+            list(&forbidden)
+        ));
+    }
+    if let Some(broken) = &evidence.refused.broken {
+        faults.push(format!(
+            "the device files cannot be tried: the process {broken}; if that was the driver, see `dmesg`, and restart the \
+             machine"
+        ));
+    }
+    // Permissions are not all that a container needs.
+    let others = || evidence.refused.nodes.iter().filter(|node| !forbidden.contains(&&node.path));
+    if let Some(error) = others().find_map(|node| node.error.as_ref()) {
+        faults.push(format!(
+            "{} cannot be opened ({error}), though permissions allow it: in a container, name each file with `docker run \
+             --device`, a mounted /dev is not enough; else the driver refuses",
+            list(&others().map(|node| &node.path).collect::<Vec<_>>())
+        ));
+    }
+    faults
+}
+
+/// `ASCEND_RT_VISIBLE_DEVICES` is read up to the first thing that is not the number of a device (CANN docs: environment
+/// variables).
+fn visible_devices(evidence: &Evidence<'_>) -> Vec<String> {
+    let Some(text) = evidence.environment.get("ASCEND_RT_VISIBLE_DEVICES") else { return Vec::new() };
+    let names = || text.trim_end_matches(',').split(',');
+    let named = names().count();
+    let visible = evidence.npu.devices.found.len();
+    if visible >= named {
+        return Vec::new();
+    }
+    let files = evidence.ascend.devices.len();
+    let mut last = None;
+    let is_read = |id: &&str| {
+        let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+        let id =
+            id.parse::<usize>().ok().filter(|id| digits && (files == 0 || *id < files) && last < Some(*id));
+        last = id.or(last);
+        id.is_some()
+    };
+    let read: Vec<&str> = names().take_while(is_read).collect();
+    if read.len() < named {
+        let read = if read.is_empty() { "nothing".to_owned() } else { format!("only `{}`", read.join(",")) };
+        let range = match files {
+            0 => String::new(),
+            files => format!(" from 0 to {}", files - 1),
+        };
+        return vec![format!(
+            "ASCEND_RT_VISIBLE_DEVICES is `{text}`, of which {read} counts: it takes numbers of devices{range} in ascending \
+             order, with commas and no spaces between them"
+        )];
+    }
+    if evidence.npu.broken.is_some() || !matches!(evidence.npu.library, Some(Ok(_))) {
         return Vec::new();
     }
     vec![format!(
-        "this user may not read and write {}: add it to their group (`sudo usermod -aG HwHiAiUser $USER`) and log in \
-         again",
-        refused.join(", ")
+        "ASCEND_RT_VISIBLE_DEVICES is `{text}`, and {visible} of these devices can be seen: unset it to find out whether it \
+         hides the others"
     )]
 }
 
-fn scripts(ascend: &Ascend, environment: &Environment) -> Vec<String> {
+fn scripts(evidence: &Evidence<'_>) -> Vec<String> {
+    let Evidence { ascend, environment, .. } = evidence;
     let mut faults = Vec::new();
     let toolkit = ascend.toolkits.iter().find(|toolkit| toolkit.is_there);
     let home = environment.get("ASCEND_HOME_PATH").or_else(|| environment.get("ASCEND_TOOLKIT_HOME"));
@@ -81,7 +205,7 @@ fn scripts(ascend: &Ascend, environment: &Environment) -> Vec<String> {
             "a toolkit is in {0}, but its environment is not set: `source {0}/set_env.sh`, or that beside it",
             toolkit.path.display()
         )),
-        (_, Some(home)) if !Path::new(home).join("lib64").is_dir() => faults.push(format!(
+        (_, Some(home)) if !is_toolkit(Path::new(home)) => faults.push(format!(
             "ASCEND_HOME_PATH is {home}, where no toolkit is: `source` the set_env.sh of the one that is installed"
         )),
         (Some(_), Some(_)) if environment.get("ASCEND_OPP_PATH").is_none() => faults.push(
@@ -110,14 +234,20 @@ fn library_folders(environment: &Environment) -> Vec<PathBuf> {
     std::env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty()).collect()
 }
 
-fn library_order(ascend: &Ascend, environment: &Environment) -> Vec<String> {
+fn library_order(evidence: &Evidence<'_>) -> Vec<String> {
+    let Evidence { ascend, environment, .. } = evidence;
+    let works = evidence.npu.works();
     let mut faults = Vec::new();
     let folders = library_folders(environment);
     let position = |fits: &dyn Fn(&Path) -> bool| folders.iter().position(|folder| fits(folder));
     // Stubs to link against; a program that loads them has no device.
     let stubs = position(&|folder| folder.ends_with("devlib") || folder.ends_with("lib64/stub"));
-    let driver = position(&|folder| folder.to_string_lossy().contains("Ascend/driver/lib64"));
+    let libraries = ascend.driver_home.join("lib64");
+    let driver = position(&|folder| {
+        folder.starts_with(&libraries) || folder.to_string_lossy().contains("Ascend/driver/lib64")
+    });
     if let Some(stub) = stubs
+        && !works
         && driver.is_none_or(|driver| stub < driver)
     {
         faults.push(format!(
@@ -125,18 +255,23 @@ fn library_order(ascend: &Ascend, environment: &Environment) -> Vec<String> {
             folders[stub].display()
         ));
     }
-    if driver.is_none() && ascend.driver.is_some() && !folders.is_empty() {
-        faults.push(
-            "LD_LIBRARY_PATH has no folder of the driver: `source /usr/local/Ascend/driver/bin/setenv.bash`, or add \
-             /usr/local/Ascend/driver/lib64/driver and /usr/local/Ascend/driver/lib64/common"
-                .to_owned(),
-        );
+    // The driver's installer tells the system's loader, and newer set_env.sh leave it at that.
+    if driver.is_none() && ascend.driver.is_some() && !ascend.driver_is_registered && !works {
+        faults.push(format!(
+            "neither LD_LIBRARY_PATH nor /etc/ld.so.conf.d names the driver's libraries: `source {0}/bin/setenv.bash`, or \
+             add {0}/lib64/driver and {0}/lib64/common to LD_LIBRARY_PATH",
+            ascend.driver_home.display()
+        ));
     }
     let home = environment.get("ASCEND_HOME_PATH").map(PathBuf::from);
-    let is_toolkit =
+    let has_library =
         |folder: &Path| folder.join("libascendcl.so").exists() || folder.join("libacl_rt.so").exists();
-    if let (Some(home), Some(first)) = (home, position(&is_toolkit)) {
-        let same = folders[first].canonicalize().ok() == home.join("lib64").canonicalize().ok();
+    if let (Some(home), Some(first)) = (home, position(&has_library)) {
+        // By its name, or where links lead: `latest` is a folder of links to the folders of a release.
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let same = folders[first].starts_with(&home)
+            || real(&folders[first]).starts_with(real(&home))
+            || real(&folders[first]) == real(&home.join("lib64"));
         if !same && stubs.is_none_or(|stub| stub != first) {
             faults.push(format!(
                 "LD_LIBRARY_PATH finds the libraries of {} first, but ASCEND_HOME_PATH is {}: two toolkits are mixed; \
@@ -149,7 +284,8 @@ fn library_order(ascend: &Ascend, environment: &Environment) -> Vec<String> {
     faults
 }
 
-fn cxx_abi(ascend: &Ascend, environment: &Environment) -> Vec<String> {
+fn cxx_abi(evidence: &Evidence<'_>) -> Vec<String> {
+    let Evidence { ascend, environment, .. } = evidence;
     let mut faults = Vec::new();
     let stated = |atb: &Atb| match atb.path.file_name()?.to_str()? {
         "cxx_abi_0" => Some(0),
@@ -182,146 +318,15 @@ fn cxx_abi(ascend: &Ascend, environment: &Environment) -> Vec<String> {
     faults
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::super::ascend::{Node, Toolkit};
-    use super::*;
-
-    /// A machine as it should be.
-    fn sound() -> Ascend {
-        let node = |path: &str| Node { path: path.into(), accessible: true };
-        Ascend {
-            toolkits: Vec::new(),
-            driver: Some("Version=24.1".into()),
-            firmware: Some("Version=7.1".into()),
-            devices: vec![node("/dev/davinci0")],
-            managing: ["davinci_manager", "devmm_svm", "hisi_hdc"]
-                .map(|name| node(&format!("/dev/{name}")))
-                .into(),
-            missing_managing: Vec::new(),
-            atb: Vec::new(),
-            npu_smi: NpuSmi::Works,
-        }
-    }
-
-    /// The only fault of a machine, which must have all of these words.
-    fn only(ascend: &Ascend, environment: &[(&str, &str)], words: &[&str]) {
-        let faults = faults(ascend, &Environment::of(environment));
-        assert_eq!(faults.len(), 1, "{faults:#?}");
-        for word in words {
-            assert!(faults[0].contains(word), "{word}: {faults:?}");
-        }
-    }
-
-    #[test]
-    fn sound_machines_have_no_fault() {
-        assert_eq!(faults(&sound(), &Environment::of(&[])), [""; 0]);
-        let bare = Ascend {
-            driver: None,
-            firmware: None,
-            devices: Vec::new(),
-            managing: Vec::new(),
-            npu_smi: NpuSmi::Missing,
-            ..sound()
-        };
-        assert_eq!(faults(&bare, &Environment::of(&[])), [""; 0]);
-    }
-
-    #[test]
-    fn driver_and_devices() {
-        only(&Ascend { firmware: None, ..sound() }, &[], &["no firmware"]);
-        only(&Ascend { driver: None, ..sound() }, &[], &["no driver", "container"]);
-        only(&Ascend { devices: Vec::new(), ..sound() }, &[], &["no /dev/davinci*", "--device"]);
-        let missing = vec!["devmm_svm".to_owned(), "hisi_hdc".to_owned()];
-        only(&Ascend { missing_managing: missing, ..sound() }, &[], &["/dev/devmm_svm, /dev/hisi_hdc"]);
-        only(&Ascend { npu_smi: NpuSmi::Missing, ..sound() }, &[], &["no `npu-smi`"]);
-        only(
-            &Ascend { npu_smi: NpuSmi::Fails("dcmi -8005".into()), ..sound() },
-            &[],
-            &["dcmi -8005", "dmesg"],
-        );
-        let refused = Node { path: "/dev/davinci0".into(), accessible: false };
-        only(&Ascend { devices: vec![refused], ..sound() }, &[], &["/dev/davinci0", "HwHiAiUser"]);
-    }
-
-    #[test]
-    fn scripts_that_were_not_sourced() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().to_str().unwrap();
-        fs::create_dir(home.path().join("lib64")).unwrap();
-        let toolkit = Toolkit { path: path.into(), is_there: true, version: None };
-        let with_toolkit = Ascend { toolkits: vec![toolkit], ..sound() };
-        only(&with_toolkit, &[], &["set_env.sh", path]);
-        only(&with_toolkit, &[("ASCEND_HOME_PATH", path)], &["ASCEND_OPP_PATH"]);
-        let complete = [("ASCEND_HOME_PATH", path), ("ASCEND_OPP_PATH", "/opp")];
-        assert_eq!(faults(&with_toolkit, &Environment::of(&complete)), [""; 0]);
-        only(&sound(), &[("ASCEND_HOME_PATH", "/nowhere")], &["/nowhere", "no toolkit"]);
-
-        let atb = Atb { path: "/nnal/atb/cxx_abi_1".into(), version: None, abi: Some(1) };
-        let with_atb = Ascend { atb: vec![atb], ..sound() };
-        only(&with_atb, &[], &["/nnal/atb/cxx_abi_1", "after the toolkit's"]);
-        only(&with_atb, &[("ATB_HOME_PATH", "/elsewhere")], &["/elsewhere", "no ATB"]);
-        for home in ["/nnal/atb/cxx_abi_1", "/nnal/atb"] {
-            assert_eq!(faults(&with_atb, &Environment::of(&[("ATB_HOME_PATH", home)])), [""; 0]);
-        }
-    }
-
-    #[test]
-    fn libraries_in_the_wrong_order() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| {
-            let path = folder.path().join(name);
-            fs::create_dir_all(&path).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let driver = at("Ascend/driver/lib64/driver");
-        let (stubs, first, second) = (at("a/devlib"), at("a/lib64"), at("b/lib64"));
-        for toolkit in [&first, &second] {
-            fs::write(Path::new(toolkit).join("libascendcl.so"), "").unwrap();
-        }
-        let path =
-            |folders: &[&String]| folders.iter().map(|folder| folder.as_str()).collect::<Vec<_>>().join(":");
-        only(&sound(), &[("LD_LIBRARY_PATH", &path(&[&stubs, &driver]))], &["stub libraries", &stubs]);
-        assert_eq!(
-            faults(&sound(), &Environment::of(&[("LD_LIBRARY_PATH", &path(&[&driver, &stubs]))])),
-            [""; 0]
-        );
-        only(&sound(), &[("LD_LIBRARY_PATH", &first)], &["no folder of the driver", "setenv.bash"]);
-
-        let home = folder.path().join("a");
-        let with = |folders: &str| {
-            let toolkit = Toolkit { path: home.clone(), is_there: true, version: None };
-            let environment = [
-                ("LD_LIBRARY_PATH", folders),
-                ("ASCEND_HOME_PATH", home.to_str().unwrap()),
-                ("ASCEND_OPP_PATH", "/opp"),
-            ];
-            faults(&Ascend { toolkits: vec![toolkit], ..sound() }, &Environment::of(&environment))
-        };
-        assert_eq!(with(&path(&[&driver, &first, &second])), [""; 0]);
-        let mixed = with(&path(&[&driver, &second, &first]));
-        assert!(mixed.len() == 1 && mixed[0].contains("two toolkits are mixed"), "{mixed:?}");
-    }
-
-    #[test]
-    fn libraries_of_another_cxx_abi() {
-        let folder = tempfile::tempdir().unwrap();
-        let installation = |abi: u8| {
-            let path = folder.path().join(format!("cxx_abi_{abi}"));
-            fs::create_dir_all(path.join("lib")).unwrap();
-            fs::write(path.join("lib/libatb.so"), "").unwrap();
-            Atb { path, version: None, abi: Some(abi) }
-        };
-        let both =
-            Ascend { driver: None, firmware: None, atb: vec![installation(0), installation(1)], ..sound() };
-        let path = |abi: u8, rest: &str| format!("{}/cxx_abi_{abi}{rest}", folder.path().display());
-        let sound_order = [("ATB_HOME_PATH", &*path(1, "")), ("LD_LIBRARY_PATH", &*path(1, "/lib"))];
-        assert_eq!(faults(&both, &Environment::of(&sound_order)), [""; 0]);
-        let mixed = [("ATB_HOME_PATH", &*path(1, "")), ("LD_LIBRARY_PATH", &*path(0, "/lib"))];
-        only(&both, &mixed, &["--cxx_abi", "cxx_abi_0/lib/libatb.so"]);
-        let wrong = Ascend { atb: vec![Atb { abi: Some(0), ..installation(1) }], ..both };
-        only(&wrong, &sound_order, &["C++ ABI 0, not the 1"]);
-    }
+/// One fault for each kind of device that the program has no kernel for.
+fn fused_kernel(evidence: &Evidence<'_>) -> Vec<String> {
+    let missing =
+        kernels::choices(&evidence.npu.devices).into_iter().filter_map(|choice| choice.kernel.err());
+    let mut faults: Vec<String> =
+        missing.map(|error| format!("{error}; until then, `mlapo run --backend host` or `atb`")).collect();
+    faults.dedup();
+    faults
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,21 +45,6 @@ pub fn compilers() -> Vec<Compiler> {
     ["c++", "g++", "clang++"].into_iter().filter_map(ask).collect()
 }
 
-/// The line of a `version.info` or `version.cfg` file that says the version: `Version=...`, in some files
-/// `package_version=...`.
-pub fn first_version(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    let says_version =
-        |line: &&str| line.to_ascii_lowercase().split('=').next().is_some_and(|key| key.contains("version"));
-    text.lines().find(says_version).map(|line| line.trim().to_owned())
-}
-
-/// The version that a toolkit's own files state.
-pub fn toolkit_version(home: &Path) -> Option<String> {
-    let files = ["version.cfg", "compiler/version.info", "runtime/version.info"];
-    files.into_iter().find_map(|file| first_version(&home.join(file)))
-}
-
 /// The driver's device files, one for each NPU; the managing ones (`davinci_manager`) do not count.
 pub fn device_nodes(folder: &Path) -> Vec<PathBuf> {
     let is_device = |name: &str| {
@@ -123,15 +108,6 @@ mod tests {
         }
         let nodes = device_nodes(folder.path());
         assert_eq!(nodes, ["davinci0", "davinci12"].map(|name| folder.path().join(name)));
-    }
-
-    #[test]
-    fn versions_are_read_from_the_files_of_toolkit_and_driver() {
-        let home = tempfile::tempdir().unwrap();
-        assert_eq!(toolkit_version(home.path()), None);
-        fs::create_dir(home.path().join("compiler")).unwrap();
-        fs::write(home.path().join("compiler/version.info"), "timestamp=1\nVersion=8.1.RC1\nx=2\n").unwrap();
-        assert_eq!(toolkit_version(home.path()).as_deref(), Some("Version=8.1.RC1"));
     }
 
     #[test]
