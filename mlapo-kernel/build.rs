@@ -17,7 +17,7 @@ fn main() {
     for path in ["kernel", "device", "build"] {
         println!("cargo::rerun-if-changed={path}");
     }
-    for variable in ["CXX", VARIABLE] {
+    for variable in ["CXX", "DOCS_RS", VARIABLE] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     println!("cargo::rerun-if-changed={}", ascendcl_sim_cc::Build::headers().display());

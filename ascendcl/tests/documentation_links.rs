@@ -198,5 +198,20 @@ fn translations_and_originals_link_to_each_other() {
             _ => (root.join("docs").join(name), format!("zh/{name}")),
         };
         assert!(has(&original, &forth), "no English page links to {forth}");
+        // What one leads to, the other does.
+        let (from_original, from_translation) = (linked_pages(&original), linked_pages(&translation));
+        assert_eq!(from_original, from_translation, "{name} and its original link to other pages");
     }
+}
+
+/// The pages of `docs` that a page links to, in whatever language, but for itself in another one.
+fn linked_pages(page: &Path) -> BTreeSet<PathBuf> {
+    let docs = root().join("docs").canonicalize().unwrap();
+    links(&fs::read_to_string(page).unwrap())
+        .iter()
+        .filter_map(|link| page.parent()?.join(link.split('#').next()?).canonicalize().ok())
+        .filter_map(|path| Some(path.strip_prefix(&docs).ok()?.to_owned()))
+        .map(|path| path.strip_prefix("zh").unwrap_or(&path).to_owned())
+        .filter(|path| path.file_name() != page.file_name())
+        .collect()
 }
