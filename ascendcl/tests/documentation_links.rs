@@ -212,6 +212,6 @@ fn linked_pages(page: &Path) -> BTreeSet<PathBuf> {
         .filter_map(|link| page.parent()?.join(link.split('#').next()?).canonicalize().ok())
         .filter_map(|path| Some(path.strip_prefix(&docs).ok()?.to_owned()))
         .map(|path| path.strip_prefix("zh").unwrap_or(&path).to_owned())
-        .filter(|path| path.file_name() != page.file_name())
+        .filter(|path| path.file_name() != page.file_name() && path != Path::new("README.md"))
         .collect()
 }
