@@ -41,7 +41,38 @@ fn a_filter_without_cases_is_a_mistake_of_usage() {
     assert_eq!(test_npu(&["--soak", "0"]).status.code(), Some(2));
     let output = test_npu(&["--sim", "--device", "9"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("no device 9: 2 of them"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("no device 9: the library sees 2"), "{}", text(&output.stderr));
+}
+
+/// A library that sees devices and opens none.
+const REFUSES: &str = r#"
+int aclInit(const char *path) { return 0; }
+int aclrtGetDeviceCount(unsigned *count) { *count = 8; return 0; }
+int aclrtSetDevice(int device) { return 507033; }
+const char *aclGetRecentErrMsg(void) { return "no rights"; }
+"#;
+
+#[test]
+fn devices_that_cannot_be_opened_are_not_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("refuses.c"), folder.path().join("libascendcl.so"));
+    fs::write(&source, REFUSES).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]);
+    assert!(compiler.status().unwrap().success());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_test-npu"));
+        let output = command.args(arguments).env("ASCENDCL_LIBRARY", &library).output().unwrap();
+        (output.status.code(), text(&output.stderr).to_owned())
+    };
+    let (status, message) = run(&[]);
+    assert_eq!(status, Some(1), "{message}");
+    for part in ["device 0 of 8 cannot be opened", "ACL_ERROR_RT_DEV_SETUP_ERROR", "no rights", "doctor"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert!(!message.contains("no NPU"), "{message}");
+    let (status, message) = run(&["--device", "9"]);
+    assert!(status == Some(2) && message.contains("no device 9: the library sees 8"), "{status:?} {message}");
 }
 
 /// The report in a folder, for programs and for people.

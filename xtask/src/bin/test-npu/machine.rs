@@ -65,7 +65,7 @@ impl Machine {
             .map_err(|error| without_device(simulated, &explain(&error)));
         let (runtime, count) = runtime?;
         if i64::from(number) >= i64::from(count) {
-            let message = format!("there is no device {number}: {count} of them are seen, from number 0 on");
+            let message = format!("there is no device {number}: the library sees {count}, numbered from 0");
             return Err(not_opened(USAGE, message));
         }
         let device = runtime.device(number).map_err(|error| {
@@ -103,7 +103,7 @@ impl Machine {
             Err(error) => format!("not known: {}", explain(&error)),
         };
         add("workspace", workspace());
-        add("command", std::env::args().skip(1).collect::<Vec<_>>().join(" "));
+        add("command", command());
         add("host", host());
         let count = self.runtime.device_count().map_or(0, |count| count);
         add("device", format!("number {} of {count}", self.device.id()));
@@ -239,6 +239,12 @@ fn workspace() -> String {
         .unwrap_or_else(|| "not a git checkout".to_owned());
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     format!("{} {commit}, {build} build", env!("CARGO_PKG_VERSION"))
+}
+
+/// What the suite was started with.
+fn command() -> String {
+    let arguments = std::env::args().skip(1).filter(|argument| argument != crate::WORKER);
+    arguments.collect::<Vec<_>>().join(" ")
 }
 
 fn host() -> String {

@@ -71,7 +71,7 @@ struct Args {
     /// Launches of the soak on two streams, on one and on two devices; with --sim a tenth of them but on two streams
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     soak: u64,
-    /// How long a case may take
+    /// How long a case may take, and to open the device
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// Where to write report.md and report.json [default: target/test-npu]
@@ -90,6 +90,9 @@ impl Args {
         Soak::new(self.soak, self.sim)
     }
 }
+
+/// Tells the program that it is the process which runs the cases.
+const WORKER: &str = "--worker";
 
 const FAILURES: u8 = 1;
 const USAGE: u8 = 2;
@@ -135,7 +138,7 @@ fn test(args: &Args, cases: &[Case<Machine>]) -> io::Result<ExitCode> {
     let program = std::env::current_exe()?;
     let start = || {
         let mut command = Command::new(&program);
-        command.args(std::env::args_os().skip(1)).arg("--worker");
+        command.args(std::env::args_os().skip(1)).arg(WORKER);
         Worker::start(command, Duration::from_secs(args.limit))
     };
     let (worker, facts) = match start() {

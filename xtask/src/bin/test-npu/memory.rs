@@ -126,9 +126,9 @@ fn given_back(machine: &mut Machine) -> Answer {
     let (after, free_after) = state()?;
     ensure!(during.reserved_bytes >= before.reserved_bytes + SIZE, "{before:?}, then {during:?}");
     ensure!(after.reserved_bytes <= before.reserved_bytes, "{before:?}, afterwards {after:?}");
-    let free = format!(
-        "{free_before} bytes were free before, {free_during} while {SIZE} were allocated, {free_after} after"
-    );
+    let [free_mib, during_mib, after_mib, size_mib] =
+        [free_before, free_during, free_after, SIZE].map(|bytes| bytes >> 20);
+    let free = format!("{free_mib} MiB free, {during_mib} with {size_mib} allocated, {after_mib} afterwards");
     ensure!(free_during + SIZE / 2 <= free_before, "the device does not know of the allocation: {free}");
     ensure!(free_after + SIZE / 2 >= free_before, "the device has not got the memory back: {free}");
     Ok(Done::noting(free))

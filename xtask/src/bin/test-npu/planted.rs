@@ -77,3 +77,23 @@ fn a_launch_that_stops_to_work_is_seen() {
         assert!(error.contains("other bits") || error.contains("not the same"), "{name}: {error}");
     }
 }
+
+/// What a call has to write again is not there any more, in any tensor.
+#[test]
+fn spoiled_results_are_others_in_every_tensor() {
+    let stream = machine(Launch::default()).stream().unwrap();
+    for mode in call::CACHE_MODES {
+        let config = mlapo::Config::builder().hidden_size(64).q_lora_rank(32).num_heads(1).cache_mode(mode);
+        let config = config.build().unwrap();
+        let weights = mlapo::Weights::random(&config, call::WEIGHTS);
+        let mut operation =
+            mlapo::Mlapo::new(&stream, config.clone(), &weights, mlapo::Backend::Host).unwrap();
+        let mut tensors = call::Tensors::new(&stream, &operation, &[3]).unwrap();
+        tensors.forward(&stream, &mut operation, &Launch::default()).unwrap();
+        let written = tensors.results(&stream).unwrap();
+        call::Spoiler::new(&stream, &config).unwrap().spoil(&stream, &mut tensors).unwrap();
+        for (written, spoiled) in written.iter().zip(tensors.results(&stream).unwrap()) {
+            assert_ne!(*written, spoiled, "{mode:?}");
+        }
+    }
+}

@@ -41,11 +41,11 @@ enum Said {
 pub enum Gone {
     #[error("no answer within {} s, which is the limit; the process was killed", .0.as_secs())]
     Hangs(Duration),
-    #[error("the process that ran it ended: {0}")]
+    #[error("the process that runs the cases ended: {0}")]
     Ended(String),
-    #[error("the process that ran it cannot be talked to: {0}")]
+    #[error("the process that runs the cases cannot be talked to: {0}")]
     Io(#[from] io::Error),
-    #[error("the process that ran it said {said:?} instead of {expected}")]
+    #[error("the process that runs the cases said {said:?} instead of {expected}")]
     Other { expected: &'static str, said: String },
 }
 
