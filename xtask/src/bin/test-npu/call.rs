@@ -1,5 +1,7 @@
 //! Calls of the operation, and how their results are judged.
 
+use std::sync::Arc;
+
 use ascendcl::{Stream, Tensor};
 use mlapo::call::Values;
 use mlapo::fixture::{Yardstick, compare_values};
@@ -20,6 +22,36 @@ pub const DTYPES: [Dtype; 2] = [Dtype::Bf16, Dtype::Fp16];
 const BLOCK_SIZE: usize = 128;
 /// Seed of weights.
 pub const WEIGHTS: u64 = 1;
+/// Seed of the weights with which [`Spoiler`] computes.
+const OTHER_WEIGHTS: u64 = 2;
+/// What an output is filled with before a call: not a number in either 16-bit type. Memory that is not filled may have the
+/// right results of an earlier call, because the pool hands out the block that was given back last.
+const UNWRITTEN: u8 = 0xff;
+
+type Forward =
+    dyn Fn(&mut Mlapo, &Stream, &Input<'_>, &mut PagedCache, &mut Output) -> Result<(), Error> + Send + Sync;
+
+/// How a call of what is under test is queued: by [`Mlapo::forward`], unless a test of the suite plants something else.
+#[derive(Clone)]
+pub struct Launch(Arc<Forward>);
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self(Arc::new(Mlapo::forward))
+    }
+}
+
+#[cfg(test)]
+impl Launch {
+    pub fn planted(
+        forward: impl Fn(&mut Mlapo, &Stream, &Input<'_>, &mut PagedCache, &mut Output) -> Result<(), Error>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(forward))
+    }
+}
 
 /// What a call writes, by tensor.
 pub type Results = Vec<(&'static str, Values)>;
@@ -40,6 +72,8 @@ impl Tensors {
         let (config, tokens) = (operation.config(), slots.len());
         let sample = SampleInputs::random(config, tokens, tokens as u64);
         let rows = |values, width| Values::Half(values).upload(stream, config.dtype, &[tokens, width]);
+        let mut output = operation.output(stream, tokens)?;
+        clear(stream, &mut output)?;
         let last = slots.iter().copied().max().unwrap_or(0).max(0) as usize;
         Ok(Self {
             hidden: rows(sample.hidden, config.hidden_size)?,
@@ -48,14 +82,26 @@ impl Tensors {
             slots: SlotMapping::new(stream, slots)?,
             // One block stays empty, so that a stray write has somewhere to be seen.
             cache: PagedCache::new(stream, config, last / BLOCK_SIZE + 2, BLOCK_SIZE)?,
-            output: operation.output(stream, tokens)?,
+            output,
         })
     }
 
     /// Queues a call.
-    pub fn forward(&mut self, stream: &Stream, operation: &mut Mlapo) -> Result<(), Error> {
+    pub fn forward(&mut self, stream: &Stream, operation: &mut Mlapo, launch: &Launch) -> Result<(), Error> {
         let Self { hidden, cos, sin, slots, cache, output } = self;
-        operation.forward(stream, &Input { hidden, cos, sin, slot_mapping: slots }, cache, output)
+        launch.0(operation, stream, &Input { hidden, cos, sin, slot_mapping: slots }, cache, output)
+    }
+
+    /// Whether every element of the query was written, when it is there: in the 16-bit types none is what it was filled with.
+    pub fn are_written(&self, stream: &Stream) -> Result<bool, Error> {
+        let unwritten = u16::from_ne_bytes([UNWRITTEN; 2]);
+        for tensor in [Some(&self.output.q_out0), self.output.q_out1.as_ref()].into_iter().flatten() {
+            if matches!(Values::download(stream, tensor)?, Values::Half(values) if values.contains(&unwritten))
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The query and the whole caches, when they are there.
@@ -71,11 +117,41 @@ impl Tensors {
     }
 }
 
+/// Leaves nothing of an earlier call in an output.
+fn clear(stream: &Stream, output: &mut Output) -> Result<(), Error> {
+    for tensor in [Some(&mut output.q_out0), output.q_out1.as_mut()].into_iter().flatten() {
+        stream.fill_bytes(tensor.buffer_mut(), UNWRITTEN)?;
+    }
+    Ok(())
+}
+
+/// Overwrites what a call has written, so that the next one has to write it again.
+pub struct Spoiler(Mlapo);
+
+impl Spoiler {
+    pub fn new(stream: &Stream, config: &Config) -> Result<Self, Error> {
+        let weights = Weights::random(config, OTHER_WEIGHTS);
+        Mlapo::new(stream, config.clone(), &weights, Backend::Host).map(Self)
+    }
+
+    /// Queues it: other rows where the rows of the cache are, computed on the host from other weights, and no query.
+    pub fn spoil(&mut self, stream: &Stream, tensors: &mut Tensors) -> Result<(), Error> {
+        tensors.forward(stream, &mut self.0, &Launch::default())?;
+        clear(stream, &mut tensors.output)
+    }
+}
+
 /// What one call writes.
-pub fn compute(stream: &Stream, config: &Config, backend: Backend, slots: &[i32]) -> Result<Results, Error> {
+pub fn compute(
+    stream: &Stream,
+    config: &Config,
+    backend: Backend,
+    slots: &[i32],
+    launch: &Launch,
+) -> Result<Results, Error> {
     let mut operation = Mlapo::new(stream, config.clone(), &Weights::random(config, WEIGHTS), backend)?;
     let mut tensors = Tensors::new(stream, &operation, slots)?;
-    tensors.forward(stream, &mut operation)?;
+    tensors.forward(stream, &mut operation, launch)?;
     tensors.results(stream)
 }
 
@@ -94,7 +170,7 @@ pub struct Expected {
 impl Expected {
     pub fn new(stream: &Stream, config: &Config, slots: &[i32]) -> Result<Self, Error> {
         let [kernel, golden] = [Order::Kernel, Order::Golden]
-            .map(|order| compute(stream, config, Backend::Reference(order), slots));
+            .map(|order| compute(stream, config, Backend::Reference(order), slots, &Launch::default()));
         let (results, golden) = (kernel?, golden?);
         let pairs = golden.iter().zip(&results);
         let yardsticks = pairs.map(|((_, a), (_, b))| Yardstick::between(a, b, config.dtype)).collect();

@@ -6,7 +6,7 @@ use ascendcl::{KernelArgs, Module};
 use half::f16;
 
 use crate::machine::Machine;
-use crate::suite::{Answer, Case, Done, ensure};
+use crate::suite::{Answer, Case, Done, Gap, Skip, ensure};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels/scaled_add.cpp");
 /// Numbers that one block computes at a time.
@@ -19,15 +19,17 @@ pub fn cases() -> Vec<Case<Machine>> {
 
 fn small(machine: &mut Machine) -> Answer {
     if !machine.simulated {
-        let reason = "build-kernels builds the fused kernel only; its launches are in operation/ and soak/";
-        return Ok(Done::Skipped(reason.to_owned()));
+        let reason = "build-kernels does not build it for a device; the fused kernel is launched in operation/ and soak/";
+        return Ok(Done::Skipped(Skip::gap(Gap::SmallKernel, reason)));
     }
     let folder = tempfile::tempdir()?;
     let built = match ascendcl_sim_cc::Build::new(folder.path().join("scaled_add.so"))
         .source(Path::new(SOURCE))
         .run()
     {
-        Err(error @ ascendcl_sim_cc::Error::NoProgram { .. }) => return Ok(Done::Skipped(error.to_string())),
+        Err(error @ ascendcl_sim_cc::Error::NoProgram { .. }) => {
+            return Ok(Done::Skipped(Skip::gap(Gap::SmallKernel, error.to_string())));
+        }
         built => built?,
     };
     let stream = machine.stream()?;

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ascendcl::{Backend, Device, Package, Runtime, Stream};
+use ascendcl::{Backend, BackendKind, Device, Package, Runtime, Stream};
 use mlapo::{Config, Mlapo, Weights};
 
+use crate::call::Launch;
 use crate::report::{Fact, Latency};
 use crate::soak::Soak;
-use crate::suite::{Need, Offers, explain};
+use crate::suite::{Failure, Gap, Need, Offers, Skip, explain};
+use crate::worker::NotOpened;
+use crate::{FAILURES, NO_NPU, USAGE};
 
 /// Where the installers of driver and firmware write versions, which older libraries do not tell.
 const VERSION_FILES: [(&str, &str); 2] = [
@@ -33,34 +36,52 @@ pub struct Machine {
     pub runtime: Runtime,
     pub device: Device,
     /// Another device, or why there is none.
-    pub second: Result<Device, String>,
+    second: Result<Device, Skip>,
     pub simulated: bool,
     pub soak: Soak,
-    /// What the cases of latency have measured.
+    /// How the operation under test is queued.
+    pub launch: Launch,
+    /// What the case that is running has measured.
     pub latency: Vec<Latency>,
-    no_kernel: Option<String>,
+    kernel: Result<String, KernelFault>,
     no_atb: Option<String>,
+}
+
+/// Why the fused kernel cannot be launched.
+enum KernelFault {
+    /// It was not built for the device: its cases are skipped.
+    NotBuilt(String),
+    /// Anything else is for the cases to find.
+    Fails(String),
 }
 
 impl Machine {
     /// Opens the device, and another one if there is one.
-    pub fn open(simulated: bool, number: i32, soak: Soak) -> Result<Self, ascendcl::Error> {
-        let backend = if simulated {
-            simulate_two_devices()?;
-            Backend::Sim
-        } else {
-            Backend::Npu
-        };
-        let runtime = Runtime::with_backend(backend)?;
-        let device = runtime.device(number)?;
-        let other = (0..).take(runtime.device_count()? as usize).find(|other| *other != number);
-        let second = match other.map(|other| runtime.device(other)) {
-            Some(opened) => opened.map_err(|error| explain(&error)),
-            None => Err("there is one device".to_owned()),
+    pub fn open(simulated: bool, number: i32, soak: Soak) -> Result<Self, NotOpened> {
+        let not_opened = |exit_status, message| NotOpened { exit_status, message };
+        let backend = if simulated { Backend::Sim } else { Backend::Npu };
+        let runtime = Runtime::with_backend(backend)
+            .and_then(|runtime| runtime.device_count().map(|count| (runtime, count)))
+            .map_err(|error| without_device(simulated, &explain(&error)));
+        let (runtime, count) = runtime?;
+        if i64::from(number) >= i64::from(count) {
+            let message = format!("there is no device {number}: the library sees {count}, numbered from 0");
+            return Err(not_opened(USAGE, message));
+        }
+        let device = runtime.device(number).map_err(|error| {
+            let message = format!("device {number} of {count} cannot be opened: {}{DOCTOR}", explain(&error));
+            not_opened(FAILURES, message)
+        })?;
+        let second = match (0..).take(count as usize).find(|other| *other != number) {
+            Some(other) => runtime.device(other).map_err(|error| {
+                Skip::gap(Gap::SecondDevice, format!("device {other} cannot be opened: {}", explain(&error)))
+            }),
+            None => Err(Skip::expected("there is one device")),
         };
         let no_atb = atb::Library::of(&runtime).err().map(|error| explain(&error));
-        let no_kernel = no_kernel(&device);
-        Ok(Self { runtime, device, second, simulated, soak, latency: Vec::new(), no_kernel, no_atb })
+        let kernel = kernel(&device);
+        let (launch, latency) = (Launch::default(), Vec::new());
+        Ok(Self { runtime, device, second, simulated, soak, launch, latency, kernel, no_atb })
     }
 
     /// A stream of the device under test.
@@ -68,16 +89,21 @@ impl Machine {
         self.device.stream()
     }
 
+    /// Another device, for cases that need one.
+    pub fn second(&self) -> Result<Device, Failure> {
+        self.second.clone().map_err(|skip| skip.reason.into())
+    }
+
     /// What to know about the machine. What cannot be found out is told as such: that is worth knowing, too.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = Vec::new();
-        let mut add = |name, value: String| facts.push(Fact { name, value });
+        let mut add = |name: &str, value: String| facts.push(Fact { name: name.into(), value });
         let or_error = |result: Result<String, ascendcl::Error>| match result {
             Ok(value) => value,
             Err(error) => format!("not known: {}", explain(&error)),
         };
         add("workspace", workspace());
-        add("command", std::env::args().skip(1).collect::<Vec<_>>().join(" "));
+        add("command", command());
         add("host", host());
         let count = self.runtime.device_count().map_or(0, |count| count);
         add("device", format!("number {} of {count}", self.device.id()));
@@ -116,7 +142,14 @@ impl Machine {
                 (Err(error), _) => format!("none: {}", explain(&error)),
             },
         );
-        add("fused kernel", self.no_kernel.clone().unwrap_or_else(|| "built for this device".to_owned()));
+        add(
+            "fused kernel",
+            match &self.kernel {
+                Ok(which) => format!("{which}; it loads"),
+                Err(KernelFault::NotBuilt(reason)) => format!("none: {reason}"),
+                Err(KernelFault::Fails(reason)) => format!("it cannot be used: {reason}"),
+            },
+        );
         for name in VARIABLES.iter().filter(|_| !self.simulated) {
             if let Some(value) = std::env::var_os(name) {
                 add(name, value.to_string_lossy().into_owned());
@@ -127,34 +160,70 @@ impl Machine {
 }
 
 impl Offers for Machine {
-    fn lacks(&self, need: Need) -> Option<String> {
+    fn lacks(&self, need: Need) -> Option<Skip> {
         match need {
             Need::TwoDevices => self.second.as_ref().err().cloned(),
-            Need::Kernel => self.no_kernel.clone(),
-            Need::Atb => self.no_atb.clone(),
+            Need::Kernel => match &self.kernel {
+                Err(KernelFault::NotBuilt(reason)) => Some(Skip::gap(Gap::FusedOperation, reason)),
+                _ => None,
+            },
+            Need::Atb => self.no_atb.as_ref().map(|reason| Skip::gap(Gap::VendorOperators, reason)),
         }
+    }
+
+    fn measured(&mut self) -> Vec<Latency> {
+        std::mem::take(&mut self.latency)
     }
 }
 
-/// A simulated machine for all cases, unless the environment describes another one.
-fn simulate_two_devices() -> Result<(), ascendcl::Error> {
+const DOCTOR: &str = "\n\n`cargo run -p mlapo -- doctor` looks for what is wrong";
+
+fn without_device(simulated: bool, error: &str) -> NotOpened {
+    if simulated {
+        let message = format!("the simulated device cannot be opened: {error}");
+        return NotOpened { exit_status: FAILURES, message };
+    }
+    let message =
+        format!("no NPU: {error}{DOCTOR}; `cargo xtask test-npu --sim` tests the simulated device instead.");
+    NotOpened { exit_status: NO_NPU, message }
+}
+
+/// Makes the simulated machine one for all cases, before it is opened, unless the environment describes another one.
+pub fn simulate_two_devices() -> Result<(), NotOpened> {
     let described = ["ASCENDCL_SIM_DEVICES", "ASCENDCL_SIM_SOC", "ASCENDCL_SIM_MEMORY"];
     if described.iter().any(|name| std::env::var_os(name).is_some()) {
         return Ok(());
     }
     ascendcl_sim::configure(ascendcl_sim::SimConfig { devices: 2, ..Default::default() })
-        .map_err(|error| ascendcl::Error::Backend { backend: "sim".into(), why: error.to_string() })
+        .map_err(|error| without_device(true, &error.to_string()))
 }
 
-/// Why there is no kernel for the device, if that is what is wrong; anything else is for the cases to find.
-fn no_kernel(device: &Device) -> Option<String> {
-    let stream = device.stream().ok()?;
-    let config = Config::builder().hidden_size(64).q_lora_rank(32).num_heads(1).build().ok()?;
-    let weights = Weights::random(&config, 0);
-    match Mlapo::new(&stream, config, &weights, mlapo::Backend::Kernel) {
-        Err(mlapo::Error::NoKernel(reason)) => Some(explain(&reason)),
-        _ => None,
+/// Which kernel the operation has for the device, if it can be loaded.
+fn kernel(device: &Device) -> Result<String, KernelFault> {
+    let which = embedded(device)?;
+    let loads = || {
+        let config = Config::builder().hidden_size(64).q_lora_rank(32).num_heads(1).build()?;
+        Mlapo::new(&device.stream()?, config.clone(), &Weights::random(&config, 0), mlapo::Backend::Kernel)
+    };
+    match loads() {
+        Ok(_) => Ok(which),
+        Err(mlapo::Error::NoKernel(reason)) => Err(KernelFault::NotBuilt(explain(&reason))),
+        Err(error) => Err(KernelFault::Fails(format!("{which}: {}", explain(&error)))),
     }
+}
+
+/// The kernel that is embedded for the device: chosen as the operation chooses it, by SoC and version of the runtime.
+fn embedded(device: &Device) -> Result<String, KernelFault> {
+    let runtime = device.runtime();
+    if runtime.backend() == BackendKind::Sim {
+        return Ok("built for the simulated device".to_owned());
+    }
+    let fails = |error: ascendcl::Error| KernelFault::Fails(explain(&error));
+    let soc = device.properties().map_err(fails)?.soc_name;
+    let version = runtime.package_version(Package::Runtime).ok();
+    let binary = mlapo_kernel::binary_for(&soc, version.as_ref().map(|version| version.full.as_str()))
+        .map_err(|reason| KernelFault::NotBuilt(explain(&reason)))?;
+    Ok(format!("for {soc}, {binary}, source {}, {} bytes", binary.source_hash, binary.bytes.len()))
 }
 
 /// What a program says on one line.
@@ -170,6 +239,12 @@ fn workspace() -> String {
         .unwrap_or_else(|| "not a git checkout".to_owned());
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     format!("{} {commit}, {build} build", env!("CARGO_PKG_VERSION"))
+}
+
+/// What the suite was started with.
+fn command() -> String {
+    let arguments = std::env::args().skip(1).filter(|argument| argument != crate::WORKER);
+    arguments.collect::<Vec<_>>().join(" ")
 }
 
 fn host() -> String {

@@ -4,6 +4,8 @@
 
 mod bindings;
 mod call;
+mod console;
+mod gate;
 mod graphs;
 mod kernels;
 mod latency;
@@ -11,31 +13,45 @@ mod machine;
 mod memory;
 mod operation;
 mod report;
+mod run;
 mod soak;
 mod streams;
 mod suite;
 mod vendor;
+mod worker;
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use clap::Parser;
 
+use console::{complain, say};
 use machine::Machine;
-use report::{Count, Report};
+use report::Report;
+use run::Progress;
 use soak::Soak;
-use suite::{Case, Offers, Progress, Verdict, explain};
+use suite::{Case, Verdict};
+use worker::{NotOpened, Worker};
 
 /// Test a real NPU, or the simulated one (--sim), and write a report.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask test-npu",
     after_long_help = "\
-A case that fails or panics is reported and the run goes on. Cases without what they need (a second device, the fused kernel
-built by `cargo xtask build-kernels`, ATB) are skipped, with the reason.
+The cases run in a process of their own. One that fails, crashes it or takes longer than the limit is reported, and the next one
+begins with another process; after the second that hangs, or if the device cannot be opened again, the rest is not run. Cases
+without what they need (a second device, the fused kernel built by `cargo xtask build-kernels`, ATB) are skipped, with the
+reason.
 
-Exit status: 0 all passed (skipped cases are allowed, and listed), 1 failures, 2 usage, 3 no NPU and no --sim.
+Exit status:
+  0  all passed; what was skipped is not in this device or version
+  1  a case failed or was not run, the device cannot be opened, or the report cannot be written
+  2  a mistake in the arguments, such as a device that is not there
+  3  no NPU and no --sim
+  4  nothing failed, but the fused operation or the vendor's operators were not tested, though they can be: the head of the report
+     says what is missing; with --sim anything that was not tested
 
 Examples:
   cargo xtask test-npu
@@ -52,53 +68,132 @@ struct Args {
     /// Run the cases whose name contains this; may be given several times
     #[arg(long = "filter", value_name = "TEXT")]
     filters: Vec<String>,
-    /// Launches of the soak [default: 10000 on an NPU, 15 seconds of them on the simulated device]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    soak: Option<u64>,
+    /// Launches of the soak on two streams, on one and on two devices; with --sim a tenth of them but on two streams
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    soak: u64,
+    /// How long a case may take, and to open the device
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
     /// Where to write report.md and report.json [default: target/test-npu]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// List the cases and run none
     #[arg(long)]
     list: bool,
+    /// Run the cases that the process on the other side of the standard input tells, which is this program itself
+    #[arg(long, hide = true)]
+    worker: bool,
 }
+
+impl Args {
+    fn soak(&self) -> Soak {
+        Soak::new(self.soak, self.sim)
+    }
+}
+
+/// Tells the program that it is the process which runs the cases.
+const WORKER: &str = "--worker";
 
 const FAILURES: u8 = 1;
 const USAGE: u8 = 2;
 const NO_NPU: u8 = 3;
+const INCOMPLETE: u8 = 4;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let cases = suite::select(cases(), &args.filters);
     if cases.is_empty() {
-        eprintln!("test-npu: no case has {} in its name; --list tells the names", args.filters.join(" or "));
+        complain(format_args!(
+            "no case has {} in its name; --list tells the names",
+            args.filters.join(" or ")
+        ));
         return ExitCode::from(USAGE);
     }
     if args.list {
-        cases.iter().for_each(|case| println!("{}", case.name));
+        cases.iter().for_each(|case| say(&case.name));
         return ExitCode::SUCCESS;
     }
-    let machine = Machine::open(args.sim, args.device, soak(&args));
-    let mut machine = match machine {
-        Ok(machine) => machine,
-        Err(error) => {
-            eprintln!("test-npu: {}", no_device(args.sim, &explain(&error)));
-            return ExitCode::from(if args.sim { FAILURES } else { NO_NPU });
+    let done = if args.worker { work(&args, &cases) } else { test(&args, &cases) };
+    done.unwrap_or_else(|error| {
+        complain(error);
+        ExitCode::from(FAILURES)
+    })
+}
+
+/// The process that runs the cases.
+fn work(args: &Args, cases: &[Case<Machine>]) -> io::Result<ExitCode> {
+    worker::serve(worker::socket()?, cases, || {
+        if args.sim {
+            machine::simulate_two_devices()?;
+        }
+        let machine = Machine::open(args.sim, args.device, args.soak())?;
+        let facts = machine.facts();
+        Ok((machine, facts))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The process that lets another one run the cases, and writes the report.
+fn test(args: &Args, cases: &[Case<Machine>]) -> io::Result<ExitCode> {
+    let program = std::env::current_exe()?;
+    let start = || {
+        let mut command = Command::new(&program);
+        command.args(std::env::args_os().skip(1)).arg(WORKER);
+        Worker::start(command, Duration::from_secs(args.limit))
+    };
+    let (worker, facts) = match start() {
+        Ok(started) => started,
+        Err(NotOpened { exit_status, message }) => {
+            complain(message);
+            return Ok(ExitCode::from(exit_status));
         }
     };
-    let mut report = Report::new(args.sim, machine.facts(), machine.soak.to_string());
-    let folder = args.out.unwrap_or_else(default_folder);
-    match run(&cases, &mut machine, &mut report, &folder, |machine, report| {
-        report.latency.clone_from(&machine.latency)
-    }) {
-        Ok(count) => {
-            println!("{count}; the report is in {}", folder.display());
-            exit_code(count)
-        }
-        Err(error) => {
-            eprintln!("test-npu: {}: {error}", folder.display());
-            ExitCode::FAILURE
-        }
+    let folder = args.out.clone().unwrap_or_else(default_folder);
+    let mut report = Report::new(args.sim, facts, args.soak().to_string());
+    let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
+    let mut written = Ok(());
+    run::run(
+        &names,
+        worker,
+        || start().map(|(worker, _)| worker),
+        |progress| {
+            match progress {
+                Progress::Begins(name) => report.running = Some(name.to_owned()),
+                Progress::Ends(outcome, latency) => {
+                    let (word, said) = match &outcome.verdict {
+                        Verdict::Passed { notes } => ("ok  ", notes.join("; ")),
+                        Verdict::Skipped { reason, .. } => {
+                            ("skip", reason.lines().next().unwrap_or_default().to_owned())
+                        }
+                        Verdict::Failed { error } => ("FAIL", error.clone()),
+                        Verdict::NotRun { reason } => ("not run", reason.clone()),
+                    };
+                    say(format_args!("{word}  {}  ({:.2} s)  {said}", outcome.name, outcome.seconds));
+                    report.add(outcome.clone(), latency);
+                }
+            }
+            // Once it has failed, the console is where the results are.
+            if written.is_ok() {
+                written = report.write(&folder);
+            }
+        },
+    );
+    written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+    for not_tested in &report.not_tested {
+        say(format_args!("not tested: {not_tested}"));
+    }
+    say(format_args!("{}; the report is in {}", report.count(), folder.display()));
+    Ok(ExitCode::from(exit_status(&report)))
+}
+
+fn exit_status(report: &Report) -> u8 {
+    let count = report.count();
+    if count.failed + count.not_run > 0 {
+        FAILURES
+    } else if report.gaps().any(|gap| report.simulated || gap.is_avoidable()) {
+        INCOMPLETE
+    } else {
+        0
     }
 }
 
@@ -117,128 +212,44 @@ fn cases() -> Vec<Case<Machine>> {
     groups.into_iter().flatten().collect()
 }
 
-fn soak(args: &Args) -> Soak {
-    match args.soak {
-        Some(launches) => Soak::Launches(launches),
-        None if args.sim => Soak::Time(Duration::from_secs(15)),
-        None => Soak::Launches(10_000),
-    }
-}
-
-fn no_device(sim: bool, error: &str) -> String {
-    if sim {
-        return format!("the simulated device cannot be opened: {error}");
-    }
-    format!(
-        "no NPU: {error}\n\n\
-         `cargo run -p mlapo -- doctor` looks for what is wrong; `cargo xtask test-npu --sim` tests the simulated device instead."
-    )
-}
-
 fn default_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")).join("test-npu")
 }
 
-/// Runs the cases and keeps the report on the disk up to date.
-fn run<C: Offers>(
-    cases: &[Case<C>],
-    context: &mut C,
-    report: &mut Report,
-    folder: &Path,
-    measured: impl Fn(&C, &mut Report),
-) -> std::io::Result<Count> {
-    let mut written = Ok(());
-    suite::run(cases, context, |context, progress| {
-        match progress {
-            Progress::Begins(name) => report.running = Some(name.to_owned()),
-            Progress::Ends(outcome) => {
-                let (word, said) = match &outcome.verdict {
-                    Verdict::Passed { notes } => ("ok  ", notes.join("; ")),
-                    Verdict::Skipped { reason } => {
-                        ("skip", reason.lines().next().unwrap_or_default().to_owned())
-                    }
-                    Verdict::Failed { error } => ("FAIL", error.clone()),
-                };
-                println!("{word}  {}  ({:.2} s)  {said}", outcome.name, outcome.seconds);
-                report.cases.push(outcome.clone());
-                report.running = None;
-                measured(context, report);
-            }
-        }
-        if written.is_ok() {
-            written = report.write(folder);
-        }
-    });
-    written.map(|()| report.count())
-}
-
-fn exit_code(count: Count) -> ExitCode {
-    if count.failed > 0 { ExitCode::from(FAILURES) } else { ExitCode::SUCCESS }
-}
+#[cfg(test)]
+mod planted;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-    use suite::{Answer, Done, Need};
+    use suite::{Gap, Outcome};
 
-    /// A machine with nothing but the place of its report.
-    struct Bare(PathBuf);
-
-    impl Offers for Bare {
-        fn lacks(&self, _: Need) -> Option<String> {
-            Some("a bare machine".to_owned())
+    fn status(simulated: bool, verdicts: &[Verdict]) -> u8 {
+        let mut report = Report::new(simulated, Vec::new(), String::new());
+        for verdict in verdicts {
+            report.add(Outcome::new("a/case", verdict.clone(), Duration::ZERO), Vec::new());
         }
-    }
-
-    fn planted(cases: &[Case<Bare>]) -> (Count, String, serde_json::Value) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut report = Report::new(true, Vec::new(), "none".to_owned());
-        let mut machine = Bare(folder.path().to_owned());
-        let count = run(cases, &mut machine, &mut report, folder.path(), |_, _| ()).unwrap();
-        let markdown = fs::read_to_string(folder.path().join("report.md")).unwrap();
-        let json = serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();
-        (count, markdown, json)
+        exit_status(&report)
     }
 
     #[test]
-    fn failures_and_panics_are_in_the_report_and_in_the_exit_code() {
-        let (count, markdown, json) = planted(&[
-            Case::new("a/fails", |_: &mut Bare| Err("planted error".into())),
-            Case::new("a/panics", |_: &mut Bare| -> Answer { panic!("planted panic") }),
-            Case::new("a/skips", |_: &mut Bare| Ok(Done::PASSED)).needs(Need::Atb),
-            // The report says what is running, should the program not come back.
-            Case::new("a/looks", |machine: &mut Bare| {
-                let written = fs::read_to_string(machine.0.join("report.md"))?;
-                assert!(
-                    written.contains("`a/looks` is running") && written.contains("### a/panics"),
-                    "{written}"
-                );
-                Ok(Done::PASSED)
-            }),
-        ]);
-        assert_eq!(count, Count { passed: 1, failed: 2, skipped: 1 });
-        assert_eq!(exit_code(count), ExitCode::from(1));
-        assert!(
-            markdown.contains("planted error") && markdown.contains("panicked: planted panic"),
-            "{markdown}"
-        );
-        assert!(
-            markdown.contains("| a/skips | skipped |") && markdown.contains("a bare machine"),
-            "{markdown}"
-        );
-        assert_eq!(json["cases"].as_array().map(Vec::len), Some(4));
-        assert!(json["running"].is_null());
-    }
-
-    #[test]
-    fn skipped_cases_do_not_fail_a_run() {
-        let (count, ..) =
-            planted(&[Case::new("a/skips", |_: &mut Bare| Ok(Done::PASSED)).needs(Need::Kernel)]);
-        assert_eq!(count, Count { passed: 0, failed: 0, skipped: 1 });
-        assert_eq!(exit_code(count), ExitCode::SUCCESS);
+    fn the_exit_status_tells_failures_and_gaps() {
+        let passed = || Verdict::Passed { notes: Vec::new() };
+        let skipped = |gap| Verdict::Skipped { reason: "planted".into(), gap };
+        let failed = Verdict::Failed { error: "planted".into() };
+        let not_run = Verdict::NotRun { reason: "planted".into() };
+        for simulated in [false, true] {
+            assert_eq!(status(simulated, &[passed(), skipped(None)]), 0);
+            assert_eq!(status(simulated, &[passed(), skipped(Some(Gap::FusedOperation))]), 4);
+            assert_eq!(status(simulated, &[skipped(Some(Gap::VendorOperators)), passed()]), 4);
+            assert_eq!(status(simulated, &[failed.clone(), skipped(Some(Gap::FusedOperation))]), 1);
+            assert_eq!(status(simulated, &[passed(), not_run.clone()]), 1);
+        }
+        // What nobody can mend on an NPU, but must not be missing on the simulated device.
+        for gap in [Gap::SmallKernel, Gap::SecondDevice] {
+            assert_eq!((status(false, &[skipped(Some(gap))]), status(true, &[skipped(Some(gap))])), (0, 4));
+        }
     }
 
     #[test]

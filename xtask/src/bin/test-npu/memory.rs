@@ -3,7 +3,7 @@
 use ascendcl::{DeviceBuffer, Error, ErrorKind};
 
 use crate::machine::Machine;
-use crate::suite::{Answer, Case, Done, Need, ensure};
+use crate::suite::{Answer, Case, Done, Gap, Need, Skip, ensure};
 
 pub fn cases() -> Vec<Case<Machine>> {
     vec![
@@ -110,20 +110,28 @@ fn overlap(machine: &mut Machine) -> Answer {
     Ok(Done::PASSED)
 }
 
+/// Judged by what the pool says of itself, and by what the device says is free: others may use the device, too, so half of
+/// the size is allowed for them.
 fn given_back(machine: &mut Machine) -> Answer {
     const SIZE: usize = 64 << 20;
     let stream = machine.stream()?;
+    let state = || Ok::<_, Error>((machine.device.pool_statistics(), machine.device.memory_info()?.free));
     machine.device.trim_pools()?;
-    let before = machine.device.pool_statistics();
+    let (before, free_before) = state()?;
     let buffer = stream.alloc::<u8>(SIZE)?;
-    let during = machine.device.pool_statistics();
+    let (during, free_during) = state()?;
     drop(buffer);
     stream.synchronize()?;
     machine.device.trim_pools()?;
-    let after = machine.device.pool_statistics();
+    let (after, free_after) = state()?;
     ensure!(during.reserved_bytes >= before.reserved_bytes + SIZE, "{before:?}, then {during:?}");
     ensure!(after.reserved_bytes <= before.reserved_bytes, "{before:?}, afterwards {after:?}");
-    Ok(Done::PASSED)
+    let [free_mib, during_mib, after_mib, size_mib] =
+        [free_before, free_during, free_after, SIZE].map(|bytes| bytes >> 20);
+    let free = format!("{free_mib} MiB free, {during_mib} with {size_mib} allocated, {after_mib} afterwards");
+    ensure!(free_during + SIZE / 2 <= free_before, "the device does not know of the allocation: {free}");
+    ensure!(free_after + SIZE / 2 >= free_before, "the device has not got the memory back: {free}");
+    Ok(Done::noting(free))
 }
 
 fn too_much(machine: &mut Machine) -> Answer {
@@ -142,10 +150,11 @@ fn too_much(machine: &mut Machine) -> Answer {
 }
 
 fn peer(machine: &mut Machine) -> Answer {
-    let second = machine.second.clone()?;
+    let second = machine.second()?;
     let (here, there) = (machine.stream()?, second.stream()?);
     if !machine.device.can_access_peer(&second)? {
-        return Ok(Done::Skipped(format!("{:?} cannot access {second:?}", machine.device)));
+        let reason = format!("{:?} cannot access {second:?}", machine.device);
+        return Ok(Done::Skipped(Skip::gap(Gap::SecondDevice, reason)));
     }
     machine.device.enable_peer_access(&second)?;
     let values = pattern(3 << 20, 9);

@@ -4,34 +4,37 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::{fs, io};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::suite::{Outcome, Verdict};
+use crate::suite::{Gap, Outcome, Verdict};
 
 /// Version of the JSON's form.
 const FORMAT: u32 = 1;
 
 /// What the table of latencies shows.
 const LATENCY: &str = "\
-Time on the device between two events around a call: DeepSeek-V3's dimensions with 128 heads, bf16, split cache. Warm: after
-the same call. Cold: after a write of a buffer of twice the size of the L2 cache.
+Time on the device between two events around a call: DeepSeek-V3's dimensions with 128 heads, bf16, split cache. Calls and events
+are queued behind a host function that waits, so that what the host does for a call is not in its time. Warm: after the same
+call. Flushed: after a write (`aclrtMemsetAsync`) of a buffer of twice the size of the L2 cache, which is meant to leave nothing
+else in it; whether such a write goes through the cache of a device is not known here, so that these times are those of a cold
+cache only if it does.
 
 ";
 
 /// Something to know about the machine.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
-    pub name: &'static str,
+    pub name: String,
     pub value: String,
 }
 
 /// One line of the table of latencies; times in microseconds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     pub backend: String,
     pub tokens: usize,
-    /// Whether the L2 cache was overwritten before each call.
-    pub cold_l2: bool,
+    /// Whether a buffer larger than the L2 cache was written before each call; else it was the same call.
+    pub flushed: bool,
     pub calls: usize,
     pub median_us: f64,
     pub least_us: f64,
@@ -45,6 +48,8 @@ pub struct Report {
     pub facts: Vec<Fact>,
     /// What the soak ran for.
     pub soak: String,
+    /// What was not tested though a complete run does, each with the reason.
+    pub not_tested: Vec<String>,
     pub cases: Vec<Outcome>,
     /// The case that is running; a report that still has one is of a program that ended or hangs in it.
     pub running: Option<String>,
@@ -57,17 +62,51 @@ pub struct Count {
     pub passed: usize,
     pub failed: usize,
     pub skipped: usize,
+    pub not_run: usize,
 }
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)?;
+        if self.not_run > 0 {
+            write!(f, ", {} not run", self.not_run)?;
+        }
+        Ok(())
     }
 }
 
 impl Report {
     pub fn new(simulated: bool, facts: Vec<Fact>, soak: String) -> Self {
-        Self { format: FORMAT, simulated, facts, soak, cases: Vec::new(), running: None, latency: Vec::new() }
+        Self {
+            format: FORMAT,
+            simulated,
+            facts,
+            soak,
+            not_tested: Vec::new(),
+            cases: Vec::new(),
+            running: None,
+            latency: Vec::new(),
+        }
+    }
+
+    /// Adds what came of a case.
+    pub fn add(&mut self, outcome: Outcome, latency: Vec<Latency>) {
+        if let Verdict::Skipped { reason, gap: Some(gap) } = &outcome.verdict
+            && self.gaps().all(|known| known != *gap)
+        {
+            self.not_tested.push(format!("{}: {}", gap.what(), first_line(reason)));
+        }
+        self.cases.push(outcome);
+        self.latency.extend(latency);
+        self.running = None;
+    }
+
+    /// What was skipped that a complete run has, once for each case.
+    pub fn gaps(&self) -> impl Iterator<Item = Gap> {
+        self.cases.iter().filter_map(|case| match &case.verdict {
+            Verdict::Skipped { gap, .. } => *gap,
+            _ => None,
+        })
     }
 
     pub fn count(&self) -> Count {
@@ -77,6 +116,7 @@ impl Report {
                 Verdict::Passed { .. } => count.passed += 1,
                 Verdict::Failed { .. } => count.failed += 1,
                 Verdict::Skipped { .. } => count.skipped += 1,
+                Verdict::NotRun { .. } => count.not_run += 1,
             }
         }
         count
@@ -85,8 +125,8 @@ impl Report {
     /// Writes `report.md` and `report.json` to a folder, which is made if it is not there.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
-        fs::write(folder.join("report.md"), self.markdown())?;
-        fs::write(folder.join("report.json"), serde_json::to_string_pretty(self)? + "\n")
+        replace(&folder.join("report.md"), &self.markdown())?;
+        replace(&folder.join("report.json"), &(serde_json::to_string_pretty(self)? + "\n"))
     }
 
     pub fn markdown(&self) -> String {
@@ -100,19 +140,23 @@ impl Report {
                 cell(case)
             );
         }
+        for not_tested in &self.not_tested {
+            let _ = writeln!(text, "**Not tested: {}**\n", cell(not_tested));
+        }
         if self.simulated {
             text += "This run used the simulated device (`--sim`). It says nothing about an NPU.\n\n";
         }
         text += "## Machine\n\n";
-        let rows = self.facts.iter().map(|fact| [fact.name.to_owned(), fact.value.clone()]);
+        let rows = self.facts.iter().map(|fact| [fact.name.clone(), fact.value.clone()]);
         table(&mut text, ["", ""], rows);
         text += "\n## Cases\n\n";
         let _ = writeln!(text, "Soak: {}.\n", self.soak);
         let rows = self.cases.iter().map(|case| {
             let (word, said) = match &case.verdict {
                 Verdict::Passed { notes } => ("passed", notes.join("; ")),
-                Verdict::Skipped { reason } => ("skipped", first_line(reason)),
+                Verdict::Skipped { reason, .. } => ("skipped", first_line(reason)),
                 Verdict::Failed { .. } => ("**FAILED**", "see below".to_owned()),
+                Verdict::NotRun { reason } => ("**NOT RUN**", first_line(reason)),
             };
             [case.name.clone(), word.to_owned(), format!("{:.2} s", case.seconds), said]
         });
@@ -139,7 +183,7 @@ impl Report {
                 [
                     row.backend.clone(),
                     row.tokens.to_string(),
-                    if row.cold_l2 { "cold" } else { "warm" }.to_owned(),
+                    if row.flushed { "flushed" } else { "warm" }.to_owned(),
                     format!("{:.1}", row.median_us),
                     format!("{:.1}", row.least_us),
                     row.calls.to_string(),
@@ -149,6 +193,14 @@ impl Report {
         }
         text
     }
+}
+
+/// Replaces a file as a whole: whoever reads it, or finds it after the program was ended, has the old or the new text.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    fs::write(&part, text)?;
+    fs::rename(part, path)
 }
 
 fn table<const N: usize>(text: &mut String, head: [&str; N], rows: impl Iterator<Item = [String; N]>) {
@@ -182,18 +234,18 @@ mod tests {
     use super::*;
 
     fn report(simulated: bool) -> Report {
-        let facts = vec![Fact { name: "library", value: "/a|b/lib\nacl.so".into() }];
+        let facts = vec![Fact { name: "library".into(), value: "/a|b/lib\nacl.so".into() }];
         let mut report = Report::new(simulated, facts, "10000 launches".into());
         let case = |name: &str, verdict| Outcome { name: name.into(), verdict, seconds: 0.25 };
         report.cases = vec![
             case("a/passes", Verdict::Passed { notes: vec!["1 us".into(), "2 | 3".into()] }),
-            case("a/skips", Verdict::Skipped { reason: "no ATB\ntried /x".into() }),
+            case("a/skips", Verdict::Skipped { reason: "not in bf16\ntried".into(), gap: None }),
             case("a/fails", Verdict::Failed { error: "first\n```second```".into() }),
         ];
-        let row = |cold_l2| Latency {
+        let row = |flushed| Latency {
             backend: "kernel".into(),
             tokens: 4,
-            cold_l2,
+            flushed,
             calls: 9,
             median_us: 41.26,
             least_us: 40.0,
@@ -231,9 +283,9 @@ mod tests {
         let text = report(false).markdown();
         assert!(text.starts_with("# Test of the NPU: 1 passed, 1 failed, 1 skipped\n"), "{text}");
         assert!(text.contains("### a/fails\n\n````text\nfirst\n```second```\n````\n"), "{text}");
-        assert!(text.contains("| a/skips | skipped | 0.25 s | no ATB ... |"), "{text}");
+        assert!(text.contains("| a/skips | skipped | 0.25 s | not in bf16 ... |"), "{text}");
         assert!(text.contains("| a/passes | passed | 0.25 s | 1 us; 2 \\| 3 |"), "{text}");
-        assert!(text.contains("| kernel | 4 | cold | 41.3 | 40.0 | 9 |"), "{text}");
+        assert!(text.contains("| kernel | 4 | flushed | 41.3 | 40.0 | 9 |"), "{text}");
         assert!(!text.contains("mean nothing"));
         assert!(report(true).markdown().contains("They mean nothing for an NPU"));
         let running = Report { running: Some("a/hangs".into()), ..report(false) }.markdown();
@@ -251,15 +303,62 @@ mod tests {
         assert_eq!((&json["format"], &json["simulated"]), (&1.into(), &true.into()));
         assert_eq!(json["facts"][0]["value"], "/a|b/lib\nacl.so");
         assert_eq!(json["cases"][0]["notes"][1], "2 | 3");
-        assert_eq!(json["cases"][1]["reason"], "no ATB\ntried /x");
+        assert_eq!(json["cases"][1]["reason"], "not in bf16\ntried");
         assert_eq!(
             (&json["cases"][2]["verdict"], &json["cases"][2]["error"]),
             (&"failed".into(), &"first\n```second```".into())
         );
         assert_eq!(
-            (&json["latency"][1]["cold_l2"], &json["latency"][1]["median_us"]),
+            (&json["latency"][1]["flushed"], &json["latency"][1]["median_us"]),
             (&true.into(), &41.26.into())
         );
         assert!(json["running"].is_null());
+    }
+
+    #[test]
+    fn what_was_not_tested_is_a_headline_once() {
+        let mut report = report(false);
+        let skipped = |name: &str, gap| {
+            let reason = "no ATB\ntried /x".to_owned();
+            Outcome { name: name.into(), verdict: Verdict::Skipped { reason, gap }, seconds: 0.0 }
+        };
+        report.add(skipped("b/refused", None), Vec::new());
+        assert!(report.not_tested.is_empty() && report.gaps().count() == 0);
+        report.add(skipped("b/one", Some(Gap::VendorOperators)), Vec::new());
+        report.add(skipped("b/two", Some(Gap::VendorOperators)), Vec::new());
+        assert_eq!(report.not_tested, ["the vendor's operators: no ATB ..."]);
+        let text = report.markdown();
+        assert_eq!(text.matches("**Not tested: the vendor's operators: no ATB ...**\n").count(), 1, "{text}");
+        assert!(text.find("**Not tested") < text.find("## Machine"), "{text}");
+    }
+
+    #[test]
+    fn cases_that_were_not_run_are_told() {
+        let mut report = report(false);
+        let verdict = Verdict::NotRun { reason: "after `a/fails`".into() };
+        report.add(Outcome { name: "b/rest".into(), verdict, seconds: 0.0 }, Vec::new());
+        let text = report.markdown();
+        assert!(text.starts_with("# Test of the NPU: 1 passed, 1 failed, 1 skipped, 1 not run\n"), "{text}");
+        assert!(text.contains("| b/rest | **NOT RUN** | 0.00 s | after `a/fails` |"), "{text}");
+        assert_eq!(serde_json::to_value(&report).unwrap()["cases"][3]["verdict"], "not-run");
+    }
+
+    /// Who has the old report open goes on to read it: a file that is written in place changes under the reader.
+    #[test]
+    fn a_report_is_replaced_as_a_whole() {
+        use std::io::Read as _;
+        let folder = tempfile::tempdir().unwrap();
+        report(false).write(folder.path()).unwrap();
+        for name in ["report.md", "report.json"] {
+            let path = folder.path().join(name);
+            let old = fs::read_to_string(&path).unwrap();
+            let mut reader = fs::File::open(&path).unwrap();
+            report(true).write(folder.path()).unwrap();
+            let mut read = String::new();
+            reader.read_to_string(&mut read).unwrap();
+            assert!(read == old && fs::read_to_string(&path).unwrap() != old, "{name}");
+            report(false).write(folder.path()).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
     }
 }

@@ -4,11 +4,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::gate::{Gate, PATIENCE};
 use crate::machine::Machine;
 use crate::suite::{Answer, Case, Done, ensure};
-
-/// As long as work may take that is not held up.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn cases() -> Vec<Case<Machine>> {
     vec![
@@ -61,16 +59,13 @@ fn host_functions(machine: &mut Machine) -> Answer {
 fn wait(machine: &mut Machine) -> Answer {
     let (first, second) = (machine.stream()?, machine.stream()?);
     let (reached, passed) = (machine.device.event()?, machine.device.event()?);
-    let (open, gate) = channel::<()>();
-    first.host_function(move || {
-        let _ = gate.recv_timeout(PATIENCE);
-    })?;
+    let gate = Gate::close(&first, PATIENCE)?;
     first.record(&reached)?;
     second.wait(&reached)?;
     second.record(&passed)?;
     thread::sleep(Duration::from_millis(50));
     let early = passed.is_complete()? || reached.is_complete()?;
-    drop(open);
+    gate.open()?;
     passed.synchronize_timeout(PATIENCE)?;
     ensure!(!early, "the event was complete before the work that it follows");
     ensure!(reached.is_complete()?, "the second stream went on before the first one");
@@ -79,14 +74,11 @@ fn wait(machine: &mut Machine) -> Answer {
 
 fn time_limit(machine: &mut Machine) -> Answer {
     let stream = machine.stream()?;
-    let (open, gate) = channel::<()>();
-    stream.host_function(move || {
-        let _ = gate.recv_timeout(PATIENCE);
-    })?;
+    let gate = Gate::close(&stream, PATIENCE)?;
     let started = Instant::now();
     let limited = stream.synchronize_timeout(Duration::from_millis(100));
     let waited = started.elapsed();
-    drop(open);
+    gate.open()?;
     stream.synchronize()?;
     ensure!(limited.is_err(), "a wait of 100 ms for work that was held up ended well");
     ensure!(waited >= Duration::from_millis(90), "a wait of 100 ms took {waited:?}");

@@ -1,10 +1,12 @@
-//! Cases, and the runner that goes through them whatever happens.
+//! Cases, and what comes of them.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::report::Latency;
 
 /// Why a case failed.
 pub type Failure = Box<dyn Error>;
@@ -14,8 +16,7 @@ pub type Failure = Box<dyn Error>;
 pub enum Done {
     /// With what was measured.
     Passed(Vec<String>),
-    /// With the reason.
-    Skipped(String),
+    Skipped(Skip),
 }
 
 impl Done {
@@ -31,6 +32,52 @@ impl Done {
 /// A case's answer.
 pub type Answer = Result<Done, Failure>;
 
+/// Why a case is skipped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Skip {
+    pub reason: String,
+    /// What the run is incomplete without; none if what is tested does not have it, so that nothing is amiss.
+    pub gap: Option<Gap>,
+}
+
+impl Skip {
+    /// What is tested does not have it.
+    pub fn expected(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), gap: None }
+    }
+
+    /// A complete run has it.
+    pub fn gap(gap: Gap, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), gap: Some(gap) }
+    }
+}
+
+/// Something that a complete run tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gap {
+    FusedOperation,
+    VendorOperators,
+    SmallKernel,
+    SecondDevice,
+}
+
+impl Gap {
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::FusedOperation => "the fused operation",
+            Self::VendorOperators => "the vendor's operators",
+            Self::SmallKernel => "the launch of a small kernel",
+            Self::SecondDevice => "work on two devices",
+        }
+    }
+
+    /// Whether a run on an NPU can have it, if what is missing there is built or installed.
+    pub fn is_avoidable(self) -> bool {
+        matches!(self, Self::FusedOperation | Self::VendorOperators)
+    }
+}
+
 /// What a case needs besides a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -45,7 +92,12 @@ pub enum Need {
 /// What the cases run on.
 pub trait Offers {
     /// Why there is not what a case needs; `None` if there is.
-    fn lacks(&self, need: Need) -> Option<String>;
+    fn lacks(&self, need: Need) -> Option<Skip>;
+
+    /// The latencies that the last case has measured.
+    fn measured(&mut self) -> Vec<Latency> {
+        Vec::new()
+    }
 }
 
 /// One test of the suite.
@@ -69,21 +121,39 @@ impl<C> Case<C> {
 }
 
 /// How a case ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "verdict", rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
-    Passed { notes: Vec<String> },
-    Skipped { reason: String },
-    Failed { error: String },
+    Passed {
+        notes: Vec<String>,
+    },
+    Skipped {
+        reason: String,
+        gap: Option<Gap>,
+    },
+    Failed {
+        error: String,
+    },
+    /// Its turn did not come, because an earlier case left nothing to run it on.
+    NotRun {
+        reason: String,
+    },
 }
 
 /// A case that was run, or skipped.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub name: String,
     #[serde(flatten)]
     pub verdict: Verdict,
     pub seconds: f64,
+}
+
+impl Outcome {
+    pub fn new(name: &str, verdict: Verdict, time: Duration) -> Self {
+        // To the microsecond.
+        Self { name: name.to_owned(), verdict, seconds: (time.as_secs_f64() * 1e6).round() / 1e6 }
+    }
 }
 
 /// Keeps the cases whose name contains one of the filters; all if there is no filter.
@@ -92,30 +162,26 @@ pub fn select<C>(cases: Vec<Case<C>>, filters: &[String]) -> Vec<Case<C>> {
     cases.into_iter().filter(wanted).collect()
 }
 
-/// What happens between the cases, for a report that is up to date should the program end in the middle of one.
-pub enum Progress<'a> {
-    Begins(&'a str),
-    Ends(&'a Outcome),
+impl<C: Offers> Case<C> {
+    /// Runs it, or skips it.
+    pub fn run(&self, context: &mut C) -> Outcome {
+        let started = Instant::now();
+        let verdict = match self.needs.iter().find_map(|need| context.lacks(*need)) {
+            Some(skip) => skipped(skip),
+            None => verdict(catch_unwind(AssertUnwindSafe(|| (self.body)(context)))),
+        };
+        Outcome::new(&self.name, verdict, started.elapsed())
+    }
 }
 
-/// Runs all cases in their order.
-pub fn run<C: Offers>(cases: &[Case<C>], context: &mut C, mut progress: impl FnMut(&C, Progress<'_>)) {
-    for case in cases {
-        progress(context, Progress::Begins(&case.name));
-        let started = Instant::now();
-        let verdict = match case.needs.iter().find_map(|need| context.lacks(*need)) {
-            Some(reason) => Verdict::Skipped { reason },
-            None => verdict(catch_unwind(AssertUnwindSafe(|| (case.body)(context)))),
-        };
-        let outcome = Outcome { name: case.name.clone(), verdict, seconds: seconds(started.elapsed()) };
-        progress(context, Progress::Ends(&outcome));
-    }
+fn skipped(Skip { reason, gap }: Skip) -> Verdict {
+    Verdict::Skipped { reason, gap }
 }
 
 fn verdict(ended: std::thread::Result<Answer>) -> Verdict {
     match ended {
         Ok(Ok(Done::Passed(notes))) => Verdict::Passed { notes },
-        Ok(Ok(Done::Skipped(reason))) => Verdict::Skipped { reason },
+        Ok(Ok(Done::Skipped(skip))) => skipped(skip),
         Ok(Err(error)) => Verdict::Failed { error: explain(&*error) },
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -139,11 +205,6 @@ pub fn explain(error: &dyn Error) -> String {
     text
 }
 
-/// To the microsecond.
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e6
-}
-
 /// Fails a case unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
@@ -161,8 +222,8 @@ mod tests {
     struct Nothing;
 
     impl Offers for Nothing {
-        fn lacks(&self, need: Need) -> Option<String> {
-            (need == Need::Atb).then(|| "no ATB here".to_owned())
+        fn lacks(&self, need: Need) -> Option<Skip> {
+            (need == Need::Atb).then(|| Skip::gap(Gap::VendorOperators, "no ATB here"))
         }
     }
 
@@ -183,32 +244,25 @@ mod tests {
     }
 
     #[test]
-    fn the_run_goes_on_after_errors_and_panics() {
+    fn a_case_has_a_verdict_whatever_it_does() {
         let cases = [
             Case::new("a/fails", |_: &mut Nothing| Err("planted".into())),
             Case::new("a/panics", |_: &mut Nothing| -> Answer { panic!("planted {}", 7) }),
-            Case::new("a/skips", |_: &mut Nothing| Ok(Done::Skipped("not today".into()))),
+            Case::new("a/skips", |_: &mut Nothing| Ok(Done::Skipped(Skip::expected("not today")))),
             Case::new("a/needs", |_: &mut Nothing| -> Answer { panic!("must not run") })
                 .needs(Need::Kernel)
                 .needs(Need::Atb),
             Case::new("a/passes", |_: &mut Nothing| Ok(Done::noting("3 us"))).needs(Need::Kernel),
         ];
-        let (mut begun, mut outcomes) = (Vec::new(), Vec::new());
-        run(&cases, &mut Nothing, |_, progress| match progress {
-            Progress::Begins(name) => begun.push(name.to_owned()),
-            Progress::Ends(outcome) => outcomes.push(outcome.clone()),
-        });
-        assert_eq!(begun.len(), 5);
-        let verdicts: Vec<Verdict> = outcomes.into_iter().map(|outcome| outcome.verdict).collect();
         let failed = |error: &str| Verdict::Failed { error: error.to_owned() };
-        let skipped = |reason: &str| Verdict::Skipped { reason: reason.to_owned() };
+        let skipped = |reason: &str, gap| Verdict::Skipped { reason: reason.to_owned(), gap };
         assert_eq!(
-            verdicts,
+            cases.map(|case| case.run(&mut Nothing).verdict),
             [
                 failed("planted"),
                 failed("panicked: planted 7"),
-                skipped("not today"),
-                skipped("no ATB here"),
+                skipped("not today", None),
+                skipped("no ATB here", Some(Gap::VendorOperators)),
                 Verdict::Passed { notes: vec!["3 us".to_owned()] },
             ]
         );
