@@ -56,15 +56,16 @@ impl Update {
         Ok(())
     }
 
-    /// The task that replaces the tasks, of which there must be as many as before, of the same kinds.
+    /// The task that replaces the tasks, of which there must be as many as before, of the same types.
     pub(crate) fn finish(self) -> Result<Task> {
         let Self { graph, group, tasks } = self;
         let old: Vec<_> = {
             let nodes = graph.nodes.read();
-            group.nodes.iter().filter_map(|&index| nodes.get(index)).map(|node| node.task.name()).collect()
+            group.nodes.iter().filter_map(|&index| nodes.get(index)).map(|node| node.task.kind()).collect()
         };
-        let new: Vec<_> = tasks.iter().map(Task::name).collect();
-        if old != new {
+        let new: Vec<_> = tasks.iter().map(Task::kind).collect();
+        // An update without tasks leaves the group as it is, for loops that update only now and then.
+        if !new.is_empty() && old != new {
             return Err(misuse!(
                 ACL_ERROR_RT_PARAM_INVALID,
                 "the tasks of a group of graph {} are {old:?}, and cannot be replaced by {new:?}",
@@ -72,8 +73,7 @@ impl Update {
             ));
         }
         Ok(Task::other("TASK_UPDATE", move |_| {
-            // Not while the graph runs.
-            let _turn = graph.turn.lock();
+            // Also while the graph runs, which may be waiting for this at an event.
             let mut nodes = graph.nodes.write();
             for (&index, task) in group.nodes.iter().zip(&tasks) {
                 if let Some(node) = nodes.get_mut(index) {
@@ -88,7 +88,7 @@ impl Update {
 /// Groups are of calls of operators: of what is no copy, fill, event or callback.
 pub(crate) fn refuse_in_group(task: &Task, index: usize) -> Result {
     match task {
-        Task::Other { .. } => Ok(()),
+        Task::Operator { .. } | Task::Other { .. } => Ok(()),
         _ => Err(misuse!(
             ACL_ERROR_RT_TASK_TYPE_NOT_SUPPORT,
             "task {index} of the group is {}, and groups are of operators only",
@@ -244,7 +244,12 @@ impl Graph {
 
     /// Runs what was captured; as a branch, under the turn of the graph that it is part of.
     pub(crate) fn run_tasks(&self, stream: &Stream) -> Result {
-        self.nodes.read().iter().try_for_each(|node| node.task.run(stream))
+        for index in 0.. {
+            // No lock is held while the task runs: it may wait for an update of those that follow.
+            let Some(task) = self.nodes.read().get(index).map(|node| node.task.clone()) else { break };
+            task.run(stream)?;
+        }
+        Ok(())
     }
 
     /// Sets the conditions that start with a value, also those in branches.

@@ -151,7 +151,7 @@ pub fn enqueue(
             Ok(Memory { place: Some(place), length })
         };
         let memory: Vec<Memory> = memory.iter().map(find).collect::<Result<_>>()?;
-        stream.submit(Task::other(function, move |_| run(&memory).map_err(|fault| fault.0))).map(drop)
+        stream.submit(Task::operator(function, move |_| run(&memory).map_err(|fault| fault.0))).map(drop)
     };
     match error::code_of(function, body) {
         ascendcl_sys::ACL_SUCCESS => Ok(()),

@@ -165,12 +165,15 @@ impl Stream {
 
     /// Queues a task, or captures it. Answers with the ticket to wait for.
     pub(crate) fn submit(self: &Arc<Self>, task: Task) -> Result<u64> {
-        let mut queue = self.queue.lock();
+        self.queue_or_capture(&mut self.queue.lock(), task)
+    }
+
+    fn queue_or_capture(self: &Arc<Self>, queue: &mut MutexGuard<'_, Queue>, task: Task) -> Result<u64> {
         if let Some(capture) = &queue.capture {
             capture.append(self.id, task)?;
             return Ok(0);
         }
-        self.push(&mut queue, task)
+        self.push(queue, task)
     }
 
     /// Lets the tasks that follow replace those of a group.
