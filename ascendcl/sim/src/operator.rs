@@ -142,7 +142,9 @@ pub fn enqueue(
                 return Ok(Memory { place: None, length });
             }
             let place = Place::find(&scope.simulator, &scope.context.device, address, length)?;
-            if place.is_pageable() {
+            let is_mapped =
+                || scope.simulator.host_memory.is_mapped(address, length, scope.context.device.id);
+            if !place.is_device() && !place.is_managed() && !is_mapped() {
                 return Err(misuse!(
                     ACL_ERROR_RT_PARAM_INVALID,
                     "{address:#x} is not an address of device memory"

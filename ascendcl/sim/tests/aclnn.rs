@@ -1,6 +1,7 @@
 //! The operators of the simulator itself: what they compute, against formulas in double precision, and what they refuse.
 #![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
+#[macro_use]
 mod common;
 #[macro_use]
 mod operators;

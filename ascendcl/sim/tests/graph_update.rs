@@ -1,6 +1,7 @@
 //! Updates of a graph's tasks, before it runs and alongside it.
 #![allow(clippy::macro_metavars_in_unsafe, clippy::unwrap_used, reason = "a test may panic")]
 
+#[macro_use]
 mod common;
 #[macro_use]
 mod operators;

@@ -8,7 +8,6 @@ use ascendcl_sys::*;
 use half::{bf16, f16};
 
 use crate::common::{download, malloc, message, stream, upload};
-use crate::{code, ok};
 
 pub type Second = unsafe extern "C" fn(*mut c_void, u64, *mut aclOpExecutor, aclrtStream) -> i32;
 pub type Add = unsafe extern "C" fn(
