@@ -16,9 +16,10 @@ const CANN_TEXT: &str = "9.1.0";
 const INTERFACE: (i32, i32, i32) = (1, 17, 0);
 
 abi! {
-    /// The file is not read: everything it can switch on concerns tools that the simulator does not have.
-    pub fn aclInit(_config_path: *const c_char) {
-        simulator::start()
+    /// [`crate::init_file`] says what the file is good for.
+    pub fn aclInit(config_path: *const c_char) {
+        let path = if config_path.is_null() { None } else { Some(config_path.text()?) };
+        simulator::start(path.as_deref())
     }
 
     pub fn aclFinalize() {
