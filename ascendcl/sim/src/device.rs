@@ -15,6 +15,9 @@ pub(crate) const MAX_STREAMS: usize = 1984;
 /// The most events that a device has at once (AscendCL docs: event management, Atlas A2 and A3).
 pub(crate) const MAX_EVENTS: usize = 65536;
 
+/// The most notifies that a device has at once (AscendCL docs: notify management, Atlas A2 and A3).
+pub(crate) const MAX_NOTIFIES: usize = 8192;
+
 /// A device.
 pub(crate) struct Device {
     pub id: i32,
@@ -29,6 +32,7 @@ pub(crate) struct Device {
     pub cores: Mutex<()>,
     pub streams: Count,
     pub events: Count,
+    pub notifies: Count,
 }
 
 /// What changes while a device is used.
@@ -59,6 +63,7 @@ impl Device {
             cores: Mutex::default(),
             streams: Count::default(),
             events: Count::default(),
+            notifies: Count::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use ascendcl_sys::{ACL_RT_STREAM_STATE_CREATE_POST, ACL_RT_STREAM_STATE_DESTROY_PRE};
 use parking_lot::{Mutex, RwLock};
 
+use crate::abi;
 use crate::callback::Subscriptions;
 use crate::condition::Condition;
 use crate::config::{self, Machine};
@@ -161,6 +162,8 @@ pub(crate) fn stop(one_reference: bool) -> Result<u64> {
         for device in &simulator.devices {
             simulator.release(device, false);
         }
+        report::leaked(abi::alive());
+        abi::reset();
         fault::disarm_environment();
         dump::reset();
         error::collect_for_process(false);
@@ -362,6 +365,9 @@ impl Simulator {
         }
         for notify in self.notifies.all() {
             add(notify.device.id, Resource::Notify(notify.id));
+        }
+        if device.is_none() {
+            leaks.extend(abi::alive());
         }
         leaks
     }
