@@ -7,13 +7,16 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use crate::capture::{Capture, Mark, close_captures, exchange_mode, refuse_unsafe};
 use crate::error::{Result, misuse};
+use crate::event::Last;
 use crate::graph_build::Build;
 use crate::handle::{Handle, Kind};
+use crate::signal::{Outcome, Signal};
 use crate::stream::Stream;
 use crate::task::Task;
 
@@ -109,6 +112,63 @@ pub(crate) struct Graph {
     pub pending: AtomicUsize,
     /// A graph runs once at a time.
     turn: Mutex<()>,
+}
+
+/// An execution of a graph, in a queue.
+pub(crate) struct Launch {
+    graph: Arc<Graph>,
+    /// What the graph records outside of itself, by the ids of the events. Who waits for such an event after the launch waits for
+    /// this execution, although the graph comes to the record only later.
+    records: Vec<(u32, Arc<Signal>)>,
+}
+
+impl Launch {
+    pub(crate) fn new(graph: &Arc<Graph>) -> Self {
+        graph.pending.fetch_add(1, Ordering::AcqRel);
+        let nodes = graph.nodes.read();
+        let announce = |node: &Node| match &node.task {
+            Task::RecordExternal(event) if !event.is_flag() => {
+                let signal = Arc::<Signal>::default();
+                *event.last.lock() = Last::Stream(Arc::clone(&signal));
+                Some((event.id, signal))
+            }
+            _ => None,
+        };
+        Self { graph: Arc::clone(graph), records: nodes.iter().filter_map(announce).collect() }
+    }
+
+    /// Runs on the worker of a stream.
+    pub(crate) fn run(&self, stream: &Stream) -> Result {
+        let turn = self.graph.turn.lock();
+        let result = match &self.graph.origin {
+            Origin::Built(build) => build.run(self.graph.id, stream),
+            _ => self.graph.assign_defaults().and_then(|()| {
+                self.graph.run_each(|task| match self.announced(task) {
+                    Some(signal) => {
+                        signal.set(Outcome::Done(Instant::now()));
+                        Ok(())
+                    }
+                    None => task.run(stream),
+                })
+            }),
+        };
+        drop(turn);
+        self.end();
+        result
+    }
+
+    fn announced(&self, task: &Task) -> Option<&Signal> {
+        let Task::RecordExternal(event) = task else { return None };
+        self.records.iter().find(|(id, _)| *id == event.id).map(|(_, signal)| &**signal)
+    }
+
+    /// Ends the execution, also one that never began; nobody waits any longer for records that it has not come to.
+    pub(crate) fn end(&self) {
+        for (_, signal) in &self.records {
+            signal.set(Outcome::Aborted);
+        }
+        self.graph.pending.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// How a graph came to be.
@@ -231,23 +291,16 @@ impl Graph {
         matches!(&self.origin, Origin::Branch { stage, .. } if *stage.lock() == Stage::Capturing)
     }
 
-    pub(crate) fn run(&self, stream: &Stream) -> Result {
-        let turn = self.turn.lock();
-        let result = match &self.origin {
-            Origin::Built(build) => build.run(self.id, stream),
-            _ => self.assign_defaults().and_then(|()| self.run_tasks(stream)),
-        };
-        drop(turn);
-        self.pending.fetch_sub(1, Ordering::AcqRel);
-        result
-    }
-
     /// Runs what was captured; as a branch, under the turn of the graph that it is part of.
     pub(crate) fn run_tasks(&self, stream: &Stream) -> Result {
+        self.run_each(|task| task.run(stream))
+    }
+
+    fn run_each(&self, run: impl Fn(&Task) -> Result) -> Result {
         for index in 0.. {
             // No lock is held while the task runs: it may wait for an update of those that follow.
             let Some(task) = self.nodes.read().get(index).map(|node| node.task.clone()) else { break };
-            task.run(stream)?;
+            run(&task)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::callback::Inbox;
 use crate::condition::ConditionTask;
 use crate::error::Result;
 use crate::event::Event;
-use crate::graph::Graph;
+use crate::graph::Launch;
 use crate::graph_build::Flow;
 use crate::raw::Call;
 use crate::signal::{Outcome, Signal};
@@ -60,7 +60,7 @@ pub(crate) enum Task {
         call: Call,
         inbox: Option<Arc<Inbox>>,
     },
-    Graph(Arc<Graph>),
+    Graph(Arc<Launch>),
     /// Runs branches of the graph that it is part of.
     Condition(Arc<ConditionTask>),
     /// Steers between the streams of the graph that it is part of, which alone does it.
@@ -145,7 +145,7 @@ impl Task {
             Self::HostFunction { call, inbox: Some(inbox) } => {
                 stream.block_on(&inbox.deliver(*call)?, None).map(drop)
             }
-            Self::Graph(graph) => graph.run(stream),
+            Self::Graph(launch) => launch.run(stream),
             Self::Condition(task) => task.run(stream),
             Self::Order(_) | Self::Flow(_) => Ok(()),
         }
@@ -158,9 +158,7 @@ impl Task {
             Self::Wait { event, .. } => {
                 event.waits.fetch_sub(1, Ordering::AcqRel);
             }
-            Self::Graph(graph) => {
-                graph.pending.fetch_sub(1, Ordering::AcqRel);
-            }
+            Self::Graph(launch) => launch.end(),
             _ => {}
         }
     }
