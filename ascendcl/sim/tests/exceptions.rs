@@ -101,7 +101,7 @@ fn the_kernel_that_failed_is_told() {
     assert_ne!(failing, before);
     assert_eq!(std::thread::spawn(last_task).join().unwrap(), 0);
     fails!(ACL_ERROR_RT_SYS_DMA, aclrtSynchronizeStream(stream));
-    let failed = TASKS.lock().unwrap().iter().filter(|(id, _)| *id == device.0 as u32).last().copied();
+    let failed = TASKS.lock().unwrap().iter().rfind(|(id, _)| *id == device.0 as u32).copied();
     assert_eq!(failed, Some((device.0 as u32, failing)));
     fails!(ACL_ERROR_INVALID_PARAM, aclrtGetThreadLastTaskId(ptr::null_mut()));
     assert_eq!(told(&device).last(), Some(&Err(ACL_ERROR_INVALID_PARAM)));

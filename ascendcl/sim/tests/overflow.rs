@@ -76,6 +76,18 @@ fn results_saturate_and_tell_on_streams_of_that_mode() {
     let b = Tensor::new(ACL_FLOAT16, &[3], &[32_752., -1., 0.]);
     assert_eq!(double(&b, &out, stream), [65_504., -2., 0.], "the largest number is no overflow");
     assert_eq!(status(stream), 0);
+    // In a graph the stream of the capture counts, not the one that runs it.
+    ok!(aclmdlRICaptureBegin(stream, ACL_MODEL_RI_CAPTURE_MODE_GLOBAL));
+    let (code, size, executor) = add_first(&a, &a, int_scalar(1), &out);
+    assert_eq!((code, size), (0, 0), "{}", message());
+    assert_eq!(second(c"aclnnAdd", ptr::null_mut(), 0, executor, stream), 0, "{}", message());
+    let mut graph = aclmdlRI::null();
+    ok!(aclmdlRICaptureEnd(stream, &mut graph));
+    ok!(aclmdlRIExecuteAsync(graph, plain));
+    ok!(aclrtSynchronizeStream(plain));
+    assert_eq!((out.values(), status(plain)), (vec![65_504., -65_504., 2.], 1));
+    ok!(aclmdlRIDestroy(graph));
+    reset(plain);
     // The common type overflows, and not that of the result.
     let wide = Tensor::new(ACL_FLOAT, &[3], &[0.; 3]);
     assert_eq!(double(&a, &wide, stream), [65_504., -65_504., 2.]);

@@ -227,8 +227,9 @@ fn queue(name: &'static str, stream: aclrtStream, memory: &[(usize, usize)], pla
     dump::note(plan.operator(), || plan.describe());
     let wanted = dump::wanted();
     let views = plan.layouts().map(Layout::view);
-    // Later changes of the switches are for later work.
-    let tells = stream.options.overflow_check.load(Ordering::Relaxed) != 0;
+    // Those of the stream that the work is queued on, also in a graph that another stream runs; later changes are for later work.
+    let saturates = stream.saturates;
+    let tells = saturates && stream.options.overflow_check.load(Ordering::Relaxed) != 0;
     let tag = stream.options.tag.load(Ordering::Relaxed);
     operator::queue(name, &scope, &stream, memory, move |stream, memory| {
         let (inputs, outputs) = views.split_at(2);
@@ -237,8 +238,8 @@ fn queue(name: &'static str, stream: aclrtStream, memory: &[(usize, usize)], pla
             Some(wanted) => wanted.read(false, inputs.iter().zip(input_memory))?,
             None => Vec::new(),
         };
-        let overflows = aclnn::run(&plan, memory, stream.saturates)?;
-        if overflows && stream.saturates && tells {
+        let overflows = aclnn::run(&plan, memory, saturates)?;
+        if overflows && tells {
             stream.device.overflowed.lock().insert(tag);
         }
         if let Some(wanted) = &wanted {

@@ -132,7 +132,7 @@ pub(crate) fn run(plan: &Plan, memory: &[Memory], saturates: bool) -> Result<boo
         // The sum is rounded to the type of the result alone.
         Work::Matmul(work) => (plan.out.data_type, work.run(&x, &y)),
     };
-    // Both types have their say, the wider one for what is converted to it afterwards, too.
+    // In this order: what the common type does not hold is the largest number of that type, also in a wider one.
     let overflowed = [common, plan.out.data_type].map(|data_type| result.overflow(data_type, saturates));
     plan.out.write(out, &result)?;
     Ok(overflowed.contains(&true))
