@@ -23,6 +23,7 @@ pub(crate) type Message = Vec<Tensor>;
 
 /// A channel.
 pub(crate) struct Channel {
+    pub device: i32,
     /// As many messages as it holds.
     capacity: usize,
     state: Mutex<State>,
@@ -44,8 +45,8 @@ pub(crate) enum Patience {
 }
 
 impl Channel {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, state: Mutex::default(), changed: Condvar::new() }
+    pub(crate) fn new(device: i32, capacity: usize) -> Self {
+        Self { device, capacity, state: Mutex::default(), changed: Condvar::new() }
     }
 
     pub(crate) fn send(&self, message: Message, patience: Patience) -> Result {

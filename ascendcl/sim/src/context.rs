@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::error::{Error, Result, misuse};
 use crate::fault;
 use crate::handle::{Handle, Kind};
+use crate::simulator;
 use crate::stream::Stream;
 
 /// A context.
@@ -89,17 +90,27 @@ impl Context {
     }
 }
 
-/// The thread's context, whose device must be there.
+/// The thread's context, whose device must be there. A thread without one takes the default device, if the file of `aclInit`
+/// names one.
 pub(crate) fn current() -> Result<Arc<Context>> {
     let context = CURRENT.with_borrow(|current| current.clone().filter(|context| context.is_alive()));
-    let context = context.ok_or_else(|| {
-        misuse!(
-            ACL_ERROR_RT_CONTEXT_NULL,
-            "this thread has no context; call aclrtSetDevice or aclrtSetCurrentContext in it first"
-        )
-    })?;
+    let context = match context {
+        Some(context) => context,
+        None => by_default()?.ok_or_else(|| {
+            misuse!(
+                ACL_ERROR_RT_CONTEXT_NULL,
+                "this thread has no context; call aclrtSetDevice or aclrtSetCurrentContext in it first"
+            )
+        })?,
+    };
     fault::check_not_lost(context.device.id)?;
     Ok(context)
+}
+
+fn by_default() -> Result<Option<Arc<Context>>> {
+    let Some(simulator) = simulator::running() else { return Ok(None) };
+    let Some(device) = simulator.settings.default_device else { return Ok(None) };
+    simulator.use_device(simulator.device(device)?).map(Some)
 }
 
 /// The device of the thread's context, if it has one.

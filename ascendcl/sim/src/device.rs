@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ascendcl_sys::{ACL_RT_OVERFLOW_MODE_INFNAN, aclrtFloatOverflowMode};
 use parking_lot::Mutex;
 
 use crate::context::Context;
@@ -16,16 +15,24 @@ pub(crate) const MAX_STREAMS: usize = 1984;
 /// The most events that a device has at once (AscendCL docs: event management, Atlas A2 and A3).
 pub(crate) const MAX_EVENTS: usize = 65536;
 
+/// The most notifies that a device has at once (AscendCL docs: notify management, Atlas A2 and A3).
+pub(crate) const MAX_NOTIFIES: usize = 8192;
+
 /// A device.
 pub(crate) struct Device {
     pub id: i32,
     pub soc: &'static Soc,
     pub memory: DeviceMemory,
     pub state: Mutex<State>,
+    /// Whether streams that are made from now on saturate (`ACL_RT_OVERFLOW_MODE_SATURATION`).
+    pub saturates: AtomicBool,
+    /// The groups of streams on which an operator overflowed.
+    pub overflowed: Mutex<HashSet<u32>>,
     /// Held while a kernel runs: kernels take the cores in turns.
     pub cores: Mutex<()>,
     pub streams: Count,
     pub events: Count,
+    pub notifies: Count,
 }
 
 /// What changes while a device is used.
@@ -35,7 +42,6 @@ pub(crate) struct State {
     pub primary: Option<Arc<Context>>,
     /// The devices whose memory this one may touch.
     pub peers: HashSet<i32>,
-    pub overflow_mode: aclrtFloatOverflowMode,
     /// Cube and vector cores that work may use.
     pub cores: [u32; 2],
 }
@@ -50,12 +56,14 @@ impl Device {
                 references: 0,
                 primary: None,
                 peers: HashSet::new(),
-                overflow_mode: ACL_RT_OVERFLOW_MODE_INFNAN,
                 cores: Self::all_cores(soc),
             }),
+            saturates: AtomicBool::new(false),
+            overflowed: Mutex::default(),
             cores: Mutex::default(),
             streams: Count::default(),
             events: Count::default(),
+            notifies: Count::default(),
         }
     }
 

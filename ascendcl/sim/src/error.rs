@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use ascendcl_sys::{ACL_SUCCESS, aclError, error_name};
+use parking_lot::Mutex;
 
 use crate::report;
 
@@ -39,6 +40,9 @@ pub(crate) use {failure, misuse};
 
 /// As many messages as a thread keeps for a program that never asks.
 const MAX_MESSAGES: usize = 64;
+
+/// Whether the messages of all threads are kept together, as the file of `aclInit` may ask, and then those.
+static OF_PROCESS: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
 thread_local! {
     static LAST: Cell<aclError> = const { Cell::new(ACL_SUCCESS) };
@@ -77,12 +81,23 @@ pub(crate) fn note(function: &'static str, error: &Error) {
         tracing::debug!(function, code = error.code, name, "{}", error.message);
     }
     LAST.set(error.code);
-    MESSAGES.with_borrow_mut(|messages| {
-        if messages.len() == MAX_MESSAGES {
-            messages.pop_back();
-        }
-        messages.push_front(format!("EE9999: [sim] {function}: {} ({name}, {})", error.message, error.code));
-    });
+    let message = format!("EE9999: [sim] {function}: {} ({name}, {})", error.message, error.code);
+    match &mut *OF_PROCESS.lock() {
+        Some(messages) => keep(messages, message),
+        None => MESSAGES.with_borrow_mut(|messages| keep(messages, message)),
+    }
+}
+
+fn keep(messages: &mut VecDeque<String>, message: String) {
+    if messages.len() == MAX_MESSAGES {
+        messages.pop_back();
+    }
+    messages.push_front(message);
+}
+
+/// Keeps the messages of all threads together from now on, or those of each thread.
+pub(crate) fn collect_for_process(together: bool) {
+    *OF_PROCESS.lock() = together.then(VecDeque::new);
 }
 
 /// The thread's last code.
@@ -95,10 +110,13 @@ pub(crate) fn take_last() -> aclError {
     LAST.replace(ACL_SUCCESS)
 }
 
-/// The thread's messages, the newest first, which are then forgotten; null if there is none. The text lives
+/// The thread's messages, or those of the process, the newest first, which are then forgotten; null if there is none. The text lives
 /// until the thread asks again.
 pub(crate) fn recent_message() -> *const c_char {
-    let messages: Vec<String> = MESSAGES.with_borrow_mut(|messages| messages.drain(..).collect());
+    let messages: Vec<String> = match &mut *OF_PROCESS.lock() {
+        Some(messages) => messages.drain(..).collect(),
+        None => MESSAGES.with_borrow_mut(|messages| messages.drain(..).collect()),
+    };
     if messages.is_empty() {
         return ptr::null();
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use ascendcl_sys::{ACL_EVENT_IPC, ACL_EVENT_SYNC, ACL_EVENT_TIME_LINE};
+use ascendcl_sys::{ACL_EVENT_EXTERNAL, ACL_EVENT_IPC, ACL_EVENT_SYNC, ACL_EVENT_TIME_LINE};
 use parking_lot::Mutex;
 
 use crate::device::{Device, MAX_EVENTS};
@@ -78,7 +78,7 @@ impl Event {
                 "a device has no more than {MAX_EVENTS} events"
             ));
         }
-        Ok(Arc::new(Self {
+        let event = Self {
             handle: Handle::new(Kind::Event),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             device: Arc::clone(device),
@@ -89,7 +89,34 @@ impl Event {
             last: Mutex::default(),
             recorded: OnceLock::new(),
             awaited: OnceLock::new(),
-        }))
+        };
+        event.lower();
+        Ok(Arc::new(event))
+    }
+
+    /// Whether it is a flag between an update of a graph and the graph (`ACL_EVENT_EXTERNAL`): a record raises it, a
+    /// reset lowers it, and a wait lasts until it is raised, whether the record was queued before the wait or not.
+    pub(crate) fn is_flag(&self) -> bool {
+        self.flags & ACL_EVENT_EXTERNAL != 0
+    }
+
+    /// Records it, now.
+    pub(crate) fn raise(&self) {
+        let mut last = self.last.lock();
+        match &*last {
+            // Those who wait for the flag hold its signal.
+            Last::Stream(signal) if self.is_flag() => signal.set(Outcome::Done(Instant::now())),
+            _ => {
+                let signal = Arc::<Signal>::default();
+                signal.set(Outcome::Done(Instant::now()));
+                *last = Last::Stream(signal);
+            }
+        }
+    }
+
+    /// Takes it back to the state before its first record, now.
+    pub(crate) fn lower(&self) {
+        *self.last.lock() = if self.is_flag() { Last::Stream(Arc::default()) } else { Last::Never };
     }
 
     /// Refuses a record that is not of the kind of the first one.
@@ -122,7 +149,7 @@ impl Event {
     }
 
     pub(crate) fn orders(&self) -> bool {
-        self.maker == Maker::Plain || self.flags & ACL_EVENT_SYNC != 0
+        self.maker == Maker::Plain || self.flags & (ACL_EVENT_SYNC | ACL_EVENT_EXTERNAL) != 0
     }
 
     fn times(&self) -> bool {

@@ -7,13 +7,16 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use crate::capture::{Capture, Mark, close_captures, exchange_mode, refuse_unsafe};
 use crate::error::{Result, misuse};
+use crate::event::Last;
 use crate::graph_build::Build;
 use crate::handle::{Handle, Kind};
+use crate::signal::{Outcome, Signal};
 use crate::stream::Stream;
 use crate::task::Task;
 
@@ -56,15 +59,16 @@ impl Update {
         Ok(())
     }
 
-    /// The task that replaces the tasks, of which there must be as many as before, of the same kinds.
+    /// The task that replaces the tasks, of which there must be as many as before, of the same types.
     pub(crate) fn finish(self) -> Result<Task> {
         let Self { graph, group, tasks } = self;
         let old: Vec<_> = {
             let nodes = graph.nodes.read();
-            group.nodes.iter().filter_map(|&index| nodes.get(index)).map(|node| node.task.name()).collect()
+            group.nodes.iter().filter_map(|&index| nodes.get(index)).map(|node| node.task.kind()).collect()
         };
-        let new: Vec<_> = tasks.iter().map(Task::name).collect();
-        if old != new {
+        let new: Vec<_> = tasks.iter().map(Task::kind).collect();
+        // An update without tasks leaves the group as it is, for loops that update only now and then.
+        if !new.is_empty() && old != new {
             return Err(misuse!(
                 ACL_ERROR_RT_PARAM_INVALID,
                 "the tasks of a group of graph {} are {old:?}, and cannot be replaced by {new:?}",
@@ -72,8 +76,7 @@ impl Update {
             ));
         }
         Ok(Task::other("TASK_UPDATE", move |_| {
-            // Not while the graph runs.
-            let _turn = graph.turn.lock();
+            // Also while the graph runs, which may be waiting for this at an event.
             let mut nodes = graph.nodes.write();
             for (&index, task) in group.nodes.iter().zip(&tasks) {
                 if let Some(node) = nodes.get_mut(index) {
@@ -88,7 +91,7 @@ impl Update {
 /// Groups are of calls of operators: of what is no copy, fill, event or callback.
 pub(crate) fn refuse_in_group(task: &Task, index: usize) -> Result {
     match task {
-        Task::Other { .. } => Ok(()),
+        Task::Operator { .. } | Task::Other { .. } => Ok(()),
         _ => Err(misuse!(
             ACL_ERROR_RT_TASK_TYPE_NOT_SUPPORT,
             "task {index} of the group is {}, and groups are of operators only",
@@ -109,6 +112,63 @@ pub(crate) struct Graph {
     pub pending: AtomicUsize,
     /// A graph runs once at a time.
     turn: Mutex<()>,
+}
+
+/// An execution of a graph, in a queue.
+pub(crate) struct Launch {
+    graph: Arc<Graph>,
+    /// What the graph records outside of itself, by the ids of the events. Who waits for such an event after the launch waits for
+    /// this execution, although the graph comes to the record only later.
+    records: Vec<(u32, Arc<Signal>)>,
+}
+
+impl Launch {
+    pub(crate) fn new(graph: &Arc<Graph>) -> Self {
+        graph.pending.fetch_add(1, Ordering::AcqRel);
+        let nodes = graph.nodes.read();
+        let announce = |node: &Node| match &node.task {
+            Task::RecordExternal(event) if !event.is_flag() => {
+                let signal = Arc::<Signal>::default();
+                *event.last.lock() = Last::Stream(Arc::clone(&signal));
+                Some((event.id, signal))
+            }
+            _ => None,
+        };
+        Self { graph: Arc::clone(graph), records: nodes.iter().filter_map(announce).collect() }
+    }
+
+    /// Runs on the worker of a stream.
+    pub(crate) fn run(&self, stream: &Stream) -> Result {
+        let turn = self.graph.turn.lock();
+        let result = match &self.graph.origin {
+            Origin::Built(build) => build.run(self.graph.id, stream),
+            _ => self.graph.assign_defaults().and_then(|()| {
+                self.graph.run_each(|task| match self.announced(task) {
+                    Some(signal) => {
+                        signal.set(Outcome::Done(Instant::now()));
+                        Ok(())
+                    }
+                    None => task.run(stream),
+                })
+            }),
+        };
+        drop(turn);
+        self.end();
+        result
+    }
+
+    fn announced(&self, task: &Task) -> Option<&Signal> {
+        let Task::RecordExternal(event) = task else { return None };
+        self.records.iter().find(|(id, _)| *id == event.id).map(|(_, signal)| &**signal)
+    }
+
+    /// Ends the execution, also one that never began; nobody waits any longer for records that it has not come to.
+    pub(crate) fn end(&self) {
+        for (_, signal) in &self.records {
+            signal.set(Outcome::Aborted);
+        }
+        self.graph.pending.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// How a graph came to be.
@@ -231,20 +291,18 @@ impl Graph {
         matches!(&self.origin, Origin::Branch { stage, .. } if *stage.lock() == Stage::Capturing)
     }
 
-    pub(crate) fn run(&self, stream: &Stream) -> Result {
-        let turn = self.turn.lock();
-        let result = match &self.origin {
-            Origin::Built(build) => build.run(self.id, stream),
-            _ => self.assign_defaults().and_then(|()| self.run_tasks(stream)),
-        };
-        drop(turn);
-        self.pending.fetch_sub(1, Ordering::AcqRel);
-        result
-    }
-
     /// Runs what was captured; as a branch, under the turn of the graph that it is part of.
     pub(crate) fn run_tasks(&self, stream: &Stream) -> Result {
-        self.nodes.read().iter().try_for_each(|node| node.task.run(stream))
+        self.run_each(|task| task.run(stream))
+    }
+
+    fn run_each(&self, run: impl Fn(&Task) -> Result) -> Result {
+        for index in 0.. {
+            // No lock is held while the task runs: it may wait for an update of those that follow.
+            let Some(task) = self.nodes.read().get(index).map(|node| node.task.clone()) else { break };
+            run(&task)?;
+        }
+        Ok(())
     }
 
     /// Sets the conditions that start with a value, also those in branches.

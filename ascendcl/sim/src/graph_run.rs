@@ -241,8 +241,8 @@ impl Run {
                 self.event(event.id).set(Outcome::Done(Instant::now()));
                 Ok(())
             }
-            Task::WaitExternal(event) if self.program.records(event.id) => {
-                stream.block_on(&self.event(event.id), None).map(drop)
+            Task::WaitExternal { event, timeout } if self.program.records(event.id) => {
+                stream.block_on(&self.event(event.id), *timeout).map(drop)
             }
             Task::Reset(event) => {
                 self.state.lock().events.remove(&event.id);

@@ -23,7 +23,7 @@ use crate::aicore::memory::{GlobalMemory, Range};
 use crate::aicore::object::{Object, ObjectKernel};
 use crate::device::Device;
 use crate::error::{Error, Result, failure};
-use crate::host_memory::Pinned;
+use crate::host_memory::Mapped;
 use crate::raw::HostBlock;
 use crate::report;
 use crate::simulator::Simulator;
@@ -160,15 +160,15 @@ impl Queued {
         };
         let _turn = device.cores.lock();
         // Kept while the kernel runs, whoever frees it meanwhile.
-        let managed = self.simulator.upgrade().map(|simulator| simulator.host_memory.managed());
-        let managed = managed.unwrap_or_default();
+        let host = self.simulator.upgrade().map(|simulator| simulator.host_memory.reachable(device.id));
+        let host = host.unwrap_or_default();
         let cube_cores = device.soc.cube_cores;
         let kernel = &self.function.found.kernel;
         let outcome = launch::run(Launch {
             kernel: kernel.clone(),
             block_num: self.block_num,
             arguments,
-            global: Arc::new(self.global_memory(device, data, &managed)),
+            global: Arc::new(self.global_memory(device, data, &host)),
             cube_cores,
             options: self.options,
         });
@@ -176,12 +176,12 @@ impl Queued {
     }
 
     /// What the cores of a device can reach: its memory, that of its peers, what is mapped at virtual addresses, managed
-    /// memory, and the data of placeholders.
+    /// memory, host memory that is registered for it, and the data of placeholders.
     fn global_memory(
         &self,
         device: &Device,
         data: &[(Arc<HostBlock>, usize)],
-        managed: &[Arc<Pinned>],
+        host: &[Mapped],
     ) -> GlobalMemory {
         let range = |(start, length, delta): (usize, usize, usize)| Range {
             start: start as u64,
@@ -198,7 +198,7 @@ impl Queued {
                 simulator.devices.iter().filter(|peer| peer.id != device.id && peers.contains(&peer.id));
             ranges.extend(peers.flat_map(|peer| peer.memory.reachable()).map(range));
         }
-        ranges.extend(managed.iter().map(|pinned| range((pinned.address, pinned.size, 0))));
+        ranges.extend(host.iter().map(|mapped| range((mapped.address, mapped.size, 0))));
         ranges.extend(data.iter().map(|(block, length)| range((block.address(), *length, 0))));
         ranges.sort_unstable_by_key(|range| range.start);
         let (start, end, delta) = device.memory.alias().unwrap_or_default();

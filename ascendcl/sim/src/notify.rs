@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use ascendcl_sys::ACL_ERROR_RT_TASK_TIMEOUT;
 use parking_lot::Mutex;
 
-use crate::device::Device;
-use crate::error::{Result, failure, misuse};
+use crate::device::{Device, MAX_NOTIFIES};
+use crate::error::{Error, Result, failure, misuse};
 use crate::handle::{Handle, Kind};
 use crate::shared_marks::{SharedMark, poll};
 use crate::sharing::{Key, Offer, Thing};
@@ -39,24 +40,30 @@ enum State {
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 
 impl Notify {
-    pub(crate) fn new(device: &Arc<Device>) -> Arc<Self> {
+    pub(crate) fn new(device: &Arc<Device>) -> Result<Arc<Self>> {
         Self::make(device, device.id, State::Own { is_set: false, waiting: VecDeque::new() })
     }
 
     /// One that another process shares.
     pub(crate) fn import(device: &Arc<Device>, key: Key) -> Result<Arc<Self>> {
         let (mark, home) = SharedMark::borrow(key)?;
-        Ok(Self::make(device, home, State::Shared { mark: Arc::new(mark), key: None }))
+        Self::make(device, home, State::Shared { mark: Arc::new(mark), key: None })
     }
 
-    fn make(device: &Arc<Device>, home: i32, state: State) -> Arc<Self> {
-        Arc::new(Self {
+    fn make(device: &Arc<Device>, home: i32, state: State) -> Result<Arc<Self>> {
+        if !device.notifies.add(MAX_NOTIFIES) {
+            return Err(failure!(
+                ACL_ERROR_RT_NO_NOTIFY_RESOURCE,
+                "a device has no more than {MAX_NOTIFIES} notifies"
+            ));
+        }
+        Ok(Arc::new(Self {
             handle: Handle::new(Kind::Notify),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             device: Arc::clone(device),
             home,
             state: Mutex::new(state),
-        })
+        }))
     }
 
     /// Shares it with other processes, once; answers with the key of then if it is shared already.
@@ -142,16 +149,38 @@ impl Notify {
         if let Some(mark) = mark {
             return wait_shared(&mark, stream, deadline);
         }
-        let outcome = stream.block_on(&signal, timeout).inspect_err(|_| {
-            if let State::Own { waiting, .. } = &mut *self.state.lock() {
-                waiting.retain(|waiting| !Arc::ptr_eq(waiting, &signal));
-            }
-        })?;
+        let outcome = match stream.block_on(&signal, timeout) {
+            Ok(outcome) => outcome,
+            Err(error) => return self.give_up(&signal, error),
+        };
         let mark = match &*self.state.lock() {
             State::Shared { mark, .. } if outcome == Outcome::Aborted => Arc::clone(mark),
             _ => return Ok(()),
         };
         wait_shared(&mark, stream, deadline)
+    }
+
+    /// Ends a wait that is over without a record, unless one has come between the end and this call: then it was in time, or,
+    /// if the wait was to stop, it is for the next one that waits.
+    fn give_up(&self, signal: &Arc<Signal>, error: Error) -> Result {
+        if let State::Own { waiting, .. } = &mut *self.state.lock() {
+            waiting.retain(|waiting| !Arc::ptr_eq(waiting, signal));
+        }
+        // Nobody finds the signal from here on.
+        match signal.outcome() {
+            Some(Outcome::Done(_)) if error.code == ACL_ERROR_RT_TASK_TIMEOUT => Ok(()),
+            Some(Outcome::Done(_)) => {
+                self.record();
+                Err(error)
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+impl Drop for Notify {
+    fn drop(&mut self) {
+        self.device.notifies.remove();
     }
 }
 
@@ -169,4 +198,52 @@ fn wait_shared(mark: &SharedMark, stream: &Stream, deadline: Option<Instant>) ->
 /// What other processes are to know of a notify of a device.
 pub(crate) fn offer(device: i32, mark: &SharedMark) -> Offer {
     Offer::of_page(Thing::Notify, device, mark.page())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soc;
+
+    fn waiting(notify: &Notify) -> Arc<Signal> {
+        let signal = Arc::<Signal>::default();
+        match &mut *notify.state.lock() {
+            State::Own { waiting, .. } => waiting.push_back(Arc::clone(&signal)),
+            State::Shared { .. } => panic!("nobody shares it"),
+        }
+        signal
+    }
+
+    fn is_set(notify: &Notify) -> bool {
+        matches!(&*notify.state.lock(), State::Own { is_set: true, .. })
+    }
+
+    /// The moment between the end of a wait and its leaving the list cannot be hit from outside.
+    #[test]
+    fn a_record_that_comes_while_a_wait_ends_is_not_lost() {
+        let device = Arc::new(Device::new(0, &soc::ALL[0], 2 << 20));
+        let notify = Notify::new(&device).unwrap();
+        let late = || failure!(ACL_ERROR_RT_TASK_TIMEOUT, "too late");
+        let stopped = || failure!(ACL_ERROR_RT_STREAM_ABORT, "stopped");
+
+        let signal = waiting(&notify);
+        assert!(notify.give_up(&signal, late()).is_err());
+        notify.record();
+        assert!(is_set(&notify), "nobody waited");
+        assert!(std::mem::take(match &mut *notify.state.lock() {
+            State::Own { is_set, .. } => is_set,
+            State::Shared { .. } => panic!("nobody shares it"),
+        }));
+
+        let signal = waiting(&notify);
+        notify.record();
+        assert!(notify.give_up(&signal, late()).is_ok(), "the wait has its record");
+        assert!(!is_set(&notify));
+
+        let (first, second) = (waiting(&notify), waiting(&notify));
+        notify.record();
+        assert!(notify.give_up(&first, stopped()).is_err());
+        assert!(matches!(second.outcome(), Some(Outcome::Done(_))), "the record is for the next one");
+        assert!(!is_set(&notify));
+    }
 }

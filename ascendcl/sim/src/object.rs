@@ -53,6 +53,15 @@ impl<P, T> Objects<P, T> {
         self.live.write().remove(&pointer.addr()).ok_or_else(|| self.unknown(pointer.addr()))
     }
 
+    pub(crate) fn all(&self) -> Vec<Arc<Mutex<T>>> {
+        self.live.read().values().cloned().collect()
+    }
+
+    /// Takes all objects out of the program's hands.
+    pub(crate) fn clear(&self) {
+        self.live.write().clear();
+    }
+
     fn unknown(&self, number: usize) -> crate::error::Error {
         match number {
             0 => misuse!(ACL_ERROR_INVALID_PARAM, "the {} is null", self.name),

@@ -12,6 +12,7 @@ use crate::abi::stream::Scope;
 use crate::error::{self, Error, Result, failure, misuse};
 use crate::raw::HostBlock;
 use crate::simulator;
+use crate::stream::Stream;
 use crate::task::Task;
 use crate::transfer::Place;
 
@@ -137,26 +138,40 @@ pub fn enqueue(
     let body = || {
         let scope = Scope::enter()?;
         let stream = scope.stream(stream)?;
-        let find = |&(address, length): &(usize, usize)| {
-            if length == 0 {
-                return Ok(Memory { place: None, length });
-            }
-            let place = Place::find(&scope.simulator, &scope.context.device, address, length)?;
-            if place.is_pageable() {
-                return Err(misuse!(
-                    ACL_ERROR_RT_PARAM_INVALID,
-                    "{address:#x} is not an address of device memory"
-                ));
-            }
-            Ok(Memory { place: Some(place), length })
-        };
-        let memory: Vec<Memory> = memory.iter().map(find).collect::<Result<_>>()?;
-        stream.submit(Task::other(function, move |_| run(&memory).map_err(|fault| fault.0))).map(drop)
+        queue(function, &scope, &stream, memory, move |_, memory| run(memory))
     };
     match error::code_of(function, body) {
         ascendcl_sys::ACL_SUCCESS => Ok(()),
         code => Err(code),
     }
+}
+
+/// As [`enqueue`], for the simulator's own operators, which are told on which stream they run.
+pub(crate) fn queue(
+    function: &'static str,
+    scope: &Scope,
+    stream: &Arc<Stream>,
+    memory: &[(usize, usize)],
+    run: impl Fn(&Stream, &[Memory]) -> std::result::Result<(), Fault> + Send + Sync + 'static,
+) -> Result {
+    let find = |&(address, length): &(usize, usize)| {
+        if length == 0 {
+            return Ok(Memory { place: None, length });
+        }
+        let place = Place::find(&scope.simulator, &scope.context.device, address, length)?;
+        let is_mapped = || scope.simulator.host_memory.is_mapped(address, length, scope.context.device.id);
+        if !place.is_device() && !place.is_managed() && !is_mapped() {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "{address:#x} is not an address of device memory"
+            ));
+        }
+        Ok(Memory { place: Some(place), length })
+    };
+    let memory: Vec<Memory> = memory.iter().map(find).collect::<Result<_>>()?;
+    stream
+        .submit(Task::operator(function, move |stream| run(stream, &memory).map_err(|fault| fault.0)))
+        .map(drop)
 }
 
 /// The model of the devices, as `aclrtGetSocName` tells it; `None` before `aclInit`.

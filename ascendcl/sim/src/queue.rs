@@ -7,6 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::channel::Patience;
 use crate::error::{Error, Result, failure, misuse};
+use crate::report::{Leak, Resource};
 
 /// What a queue holds one after the other.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,20 @@ pub(crate) fn destroy(number: u32) -> Result {
     queues.routes.retain(|&(from, to)| from != number && to != number);
     CHANGED.notify_all();
     Ok(())
+}
+
+/// The queues that are alive.
+pub(crate) fn alive() -> Vec<Leak> {
+    let numbers: Vec<u32> = QUEUES.lock().queues.keys().copied().collect();
+    numbers.into_iter().map(|number| Leak { device: -1, resource: Resource::Queue(number) }).collect()
+}
+
+/// Destroys all queues and routes; those who wait are told that there is no such queue.
+pub(crate) fn reset() {
+    let mut queues = QUEUES.lock();
+    queues.queues.clear();
+    queues.routes.clear();
+    CHANGED.notify_all();
 }
 
 pub(crate) fn enqueue(number: u32, message: &Message, patience: Patience) -> Result {

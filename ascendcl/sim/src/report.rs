@@ -22,7 +22,7 @@ pub struct Report {
 /// Something that was not given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leak {
-    /// Its device.
+    /// Its device; -1 for what belongs to none.
     pub device: i32,
     /// What it is.
     pub resource: Resource,
@@ -97,6 +97,14 @@ pub enum Resource {
         /// The bytes that were asked for.
         size: usize,
     },
+    /// A channel of tensors (`acltdtCreateChannel`).
+    Channel,
+    /// A queue of data, by its number (`acltdtCreateQueue`).
+    Queue(u32),
+    /// The description of an allocator (`aclrtAllocatorCreateDesc`).
+    AllocatorDescription,
+    /// An allocator of the program that is registered for a stream (`aclrtAllocatorRegister`).
+    Allocator,
 }
 
 /// A broken rule.
@@ -133,7 +141,10 @@ impl fmt::Display for Report {
             return f.write_str("nothing leaked, no misuse");
         }
         for Leak { device, resource } in &self.leaks {
-            writeln!(f, "device {device}: leaked {resource}")?;
+            match device {
+                -1 => writeln!(f, "leaked {resource}")?,
+                _ => writeln!(f, "device {device}: leaked {resource}")?,
+            }
         }
         for Misuse { function, code, message, .. } in &self.misuse {
             writeln!(f, "{function}: {message} ({}, {code})", error_name(*code).unwrap_or("unknown code"))?;
@@ -172,6 +183,10 @@ impl fmt::Display for Resource {
             Self::ManagedMemory { address, size } => {
                 write!(f, "{size} bytes of managed memory at {address:#x}")
             }
+            Self::Channel => f.write_str("a channel"),
+            Self::Queue(number) => write!(f, "queue {number}"),
+            Self::AllocatorDescription => f.write_str("the description of an allocator"),
+            Self::Allocator => f.write_str("the allocator of a stream"),
         }
     }
 }

@@ -6,17 +6,20 @@ use std::sync::atomic::AtomicU32;
 use ascendcl_sys::{ACL_RT_STREAM_STATE_CREATE_POST, ACL_RT_STREAM_STATE_DESTROY_PRE};
 use parking_lot::{Mutex, RwLock};
 
+use crate::abi;
 use crate::callback::Subscriptions;
 use crate::condition::Condition;
 use crate::config::{self, Machine};
 use crate::context::Context;
 use crate::device::Device;
-use crate::error::{Result, failure, misuse};
+use crate::dump;
+use crate::error::{self, Result, failure, misuse};
 use crate::event::Event;
 use crate::fault;
 use crate::graph::{self, Graph, Origin, TaskGroup};
 use crate::handle::{Handle, Kind, Registry};
 use crate::host_memory::HostMemory;
+use crate::init_file::InitFile;
 use crate::label::{Label, LabelList};
 use crate::mem_pool::MemPool;
 use crate::notify::Notify;
@@ -54,6 +57,8 @@ pub(crate) struct Settings {
     /// Seconds that a task waits for an event; 0 is for ever.
     pub wait_timeout: AtomicU32,
     pub parameters: Mutex<std::collections::HashMap<ascendcl_sys::aclSysParamOpt, i64>>,
+    /// The device of threads that choose none.
+    pub default_device: Option<i32>,
 }
 
 static RUNNING: RwLock<Option<Arc<Simulator>>> = RwLock::new(None);
@@ -70,8 +75,8 @@ pub(crate) fn get() -> Result<Arc<Simulator>> {
     running().ok_or_else(|| misuse!(ACL_ERROR_UNINITIALIZE, "aclInit was not called, or aclFinalize was"))
 }
 
-/// `aclInit`
-pub(crate) fn start() -> Result {
+/// `aclInit`, with the path of its file.
+pub(crate) fn start(file: Option<&str>) -> Result {
     let mut references = REFERENCES.lock();
     if *references > 0 {
         *references += 1;
@@ -80,11 +85,22 @@ pub(crate) fn start() -> Result {
             "aclInit was called before; the call counts for aclFinalizeReference"
         ));
     }
+    let InitFile { default_device, messages_of_process, dump } =
+        file.map(InitFile::read).transpose()?.unwrap_or_default();
     let refused = |error: config::ConfigError| {
         tracing::error!("{error}");
         failure!(ACL_ERROR_INVALID_PARAM, "{error}")
     };
     let machine = config::machine().map_err(refused)?;
+    if let Some(device) = default_device
+        && device >= machine.devices.cast_signed()
+    {
+        return Err(misuse!(
+            ACL_ERROR_FILE_ATTR_INVALID,
+            "the default device is {device}, and there are {}",
+            machine.devices
+        ));
+    }
     fault::arm_from_environment().map_err(refused)?;
     let memory = usize::try_from(machine.memory)
         .map_err(|_| failure!(ACL_ERROR_INVALID_PARAM, "the memory does not fit the address space"))?;
@@ -106,9 +122,13 @@ pub(crate) fn start() -> Result {
         physical_memory: Registry::new(Kind::Physical),
         offers: Offers::default(),
         subscriptions: Subscriptions::default(),
-        settings: Settings { wait_timeout: AtomicU32::new(0), parameters: Mutex::default() },
+        settings: Settings { wait_timeout: AtomicU32::new(0), parameters: Mutex::default(), default_device },
     };
     report::clear();
+    error::collect_for_process(messages_of_process);
+    if let Some(dump) = dump {
+        dump::configure_at_start(dump);
+    }
     tracing::info!(
         devices = machine.devices,
         soc = machine.soc.name,
@@ -142,7 +162,11 @@ pub(crate) fn stop(one_reference: bool) -> Result<u64> {
         for device in &simulator.devices {
             simulator.release(device, false);
         }
+        report::leaked(abi::alive());
+        abi::reset();
         fault::disarm_environment();
+        dump::reset();
+        error::collect_for_process(false);
     }
     Ok(*references)
 }
@@ -161,6 +185,20 @@ impl Simulator {
     /// The device whose memory has an address.
     pub(crate) fn owner(&self, address: usize) -> Option<&Arc<Device>> {
         self.devices.iter().find(|device| device.memory.offset(address).is_some())
+    }
+
+    /// Makes the device the thread's, as `aclrtSetDevice` does.
+    pub(crate) fn use_device(&self, device: &Arc<Device>) -> Result<Arc<Context>> {
+        let mut state = device.state.lock();
+        let context = match &state.primary {
+            Some(context) => Arc::clone(context),
+            None => self.add_context(device, true)?,
+        };
+        state.primary = Some(Arc::clone(&context));
+        state.references += 1;
+        drop(state);
+        context.make_current();
+        Ok(context)
     }
 
     /// Makes a context, with its default stream, known.
@@ -327,6 +365,9 @@ impl Simulator {
         }
         for notify in self.notifies.all() {
             add(notify.device.id, Resource::Notify(notify.id));
+        }
+        if device.is_none() {
+            leaks.extend(abi::alive());
         }
         leaks
     }

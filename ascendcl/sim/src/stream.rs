@@ -41,6 +41,8 @@ pub(crate) struct Stream {
     pub flags: u32,
     pub priority: AtomicU32,
     pub options: Options,
+    /// Whether results that are too large become the largest number: the mode of the device when the stream was made.
+    pub saturates: bool,
     pub callbacks: Mutex<Way>,
     /// The thread of the program that runs host functions, instead of the stream's own.
     pub host_thread: Mutex<Option<Arc<Inbox>>>,
@@ -64,7 +66,9 @@ pub(crate) struct Stream {
 /// Settings of a stream that its tasks do not depend on.
 #[derive(Default)]
 pub(crate) struct Options {
+    /// Whether overflows are kept; as documented, they are not at first.
     pub overflow_check: AtomicU32,
+    /// The group of streams whose overflows are told together; 0 is of all.
     pub tag: AtomicU32,
     pub cache_operator_info: AtomicU32,
 }
@@ -102,11 +106,18 @@ static NEXT_TASK: AtomicU32 = AtomicU32::new(1);
 thread_local! {
     /// The task that this thread queued last.
     static LAST_TASK: Cell<u32> = const { Cell::new(0) };
+    /// The task that this thread, of a stream, runs.
+    static RUNNING_TASK: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The task that the thread queued last.
 pub(crate) fn last_task() -> u32 {
     LAST_TASK.get()
+}
+
+/// The task that the thread, of a stream, runs.
+pub(crate) fn running_task() -> u32 {
+    RUNNING_TASK.get()
 }
 
 impl Stream {
@@ -148,7 +159,8 @@ impl Stream {
             is_default,
             flags,
             priority: AtomicU32::new(priority),
-            options: Options { overflow_check: AtomicU32::new(1), ..Options::default() },
+            options: Options::default(),
+            saturates: device.saturates.load(Ordering::Relaxed),
             callbacks: Mutex::default(),
             host_thread: Mutex::default(),
             persistent: (flags & ACL_STREAM_PERSISTENT != 0).then(Persistent::default),
@@ -165,12 +177,15 @@ impl Stream {
 
     /// Queues a task, or captures it. Answers with the ticket to wait for.
     pub(crate) fn submit(self: &Arc<Self>, task: Task) -> Result<u64> {
-        let mut queue = self.queue.lock();
+        self.queue_or_capture(&mut self.queue.lock(), task)
+    }
+
+    fn queue_or_capture(self: &Arc<Self>, queue: &mut MutexGuard<'_, Queue>, task: Task) -> Result<u64> {
         if let Some(capture) = &queue.capture {
             capture.append(self.id, task)?;
             return Ok(0);
         }
-        self.push(&mut queue, task)
+        self.push(queue, task)
     }
 
     /// Lets the tasks that follow replace those of a group.
@@ -264,6 +279,7 @@ impl Stream {
                 continue;
             };
             queue.running = true;
+            RUNNING_TASK.set(id);
             let outcome = MutexGuard::unlocked(&mut queue, || {
                 let refused = match self.failure.stopped() {
                     Some(_) => Some(Ok(())),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::callback::Inbox;
 use crate::condition::ConditionTask;
 use crate::error::Result;
-use crate::event::{Event, Last};
-use crate::graph::Graph;
+use crate::event::Event;
+use crate::graph::Launch;
 use crate::graph_build::Flow;
 use crate::raw::Call;
 use crate::signal::{Outcome, Signal};
@@ -32,8 +32,17 @@ pub(crate) enum Task {
     Reset(Arc<Event>),
     /// Records an event outside the graph that the task belongs to.
     RecordExternal(Arc<Event>),
-    /// Waits for an event outside the graph that the task belongs to.
-    WaitExternal(Arc<Event>),
+    /// Waits for what an event is recorded as when the task runs: one outside the graph that the task belongs to.
+    WaitExternal {
+        event: Arc<Event>,
+        timeout: Option<Duration>,
+    },
+    /// A call of an operator, or a launch of a kernel: work of the AI cores.
+    Operator {
+        /// What graphs call it.
+        name: &'static str,
+        run: Arc<dyn Fn(&Stream) -> Result + Send + Sync>,
+    },
     /// Anything else.
     Other {
         /// What graphs call it.
@@ -51,7 +60,7 @@ pub(crate) enum Task {
         call: Call,
         inbox: Option<Arc<Inbox>>,
     },
-    Graph(Arc<Graph>),
+    Graph(Arc<Launch>),
     /// Runs branches of the graph that it is part of.
     Condition(Arc<ConditionTask>),
     /// Steers between the streams of the graph that it is part of, which alone does it.
@@ -66,19 +75,35 @@ impl Task {
         Self::Other { name, run: Arc::new(run) }
     }
 
+    /// A task of the AI cores.
+    pub(crate) fn operator(
+        name: &'static str,
+        run: impl Fn(&Stream) -> Result + Send + Sync + 'static,
+    ) -> Self {
+        Self::Operator { name, run: Arc::new(run) }
+    }
+
+    /// What type of task it is: two operators are of one type.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Operator { .. } => "KERNEL",
+            _ => self.name(),
+        }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Copy(_) => "MEMCPY",
             Self::Fill(_) => "MEMSET",
             Self::Record(_) | Self::RecordExternal(_) => "EVENT_RECORD",
-            Self::Wait { .. } | Self::WaitExternal(_) => "EVENT_WAIT",
+            Self::Wait { .. } | Self::WaitExternal { .. } => "EVENT_WAIT",
             Self::Reset(_) => "EVENT_RESET",
             Self::Callback { .. } => "CALLBACK",
             Self::HostFunction { .. } => "HOST_FUNC",
             Self::Graph(_) => "MODEL_EXECUTE",
             Self::Condition(task) => task.name(),
             Self::Flow(flow) => flow.name(),
-            Self::Other { name, .. } | Self::Order(name) => name,
+            Self::Operator { name, .. } | Self::Other { name, .. } | Self::Order(name) => name,
         }
     }
 
@@ -97,20 +122,18 @@ impl Task {
                 waited.map(drop)
             }
             Self::Reset(event) => {
-                *event.last.lock() = Last::Never;
+                event.lower();
                 Ok(())
             }
             Self::RecordExternal(event) => {
-                let signal = Arc::<Signal>::default();
-                signal.set(Outcome::Done(Instant::now()));
-                *event.last.lock() = Last::Stream(signal);
+                event.raise();
                 Ok(())
             }
-            Self::WaitExternal(event) => match event.signal()? {
-                Some(signal) => stream.block_on(&signal, None).map(drop),
+            Self::WaitExternal { event, timeout } => match event.signal()? {
+                Some(signal) => stream.block_on(&signal, *timeout).map(drop),
                 None => Ok(()),
             },
-            Self::Other { run, .. } => run(stream),
+            Self::Operator { run, .. } | Self::Other { run, .. } => run(stream),
             Self::Callback { call, inbox, blocks } => {
                 let signal = inbox.deliver(*call)?;
                 if *blocks { stream.block_on(&signal, None).map(drop) } else { Ok(()) }
@@ -122,7 +145,7 @@ impl Task {
             Self::HostFunction { call, inbox: Some(inbox) } => {
                 stream.block_on(&inbox.deliver(*call)?, None).map(drop)
             }
-            Self::Graph(graph) => graph.run(stream),
+            Self::Graph(launch) => launch.run(stream),
             Self::Condition(task) => task.run(stream),
             Self::Order(_) | Self::Flow(_) => Ok(()),
         }
@@ -135,9 +158,7 @@ impl Task {
             Self::Wait { event, .. } => {
                 event.waits.fetch_sub(1, Ordering::AcqRel);
             }
-            Self::Graph(graph) => {
-                graph.pending.fetch_sub(1, Ordering::AcqRel);
-            }
+            Self::Graph(launch) => launch.end(),
             _ => {}
         }
     }

@@ -59,8 +59,14 @@ fn what_is_sent_is_received() {
 
         let received = dataset(acl, &[]);
         assert_eq!(call!(acl.acltdtReceiveTensor(channel, both, 0)), ACL_ERROR_INVALID_PARAM);
+        assert_eq!(call!(acl.aclrtGetLastError(ACL_RT_THREAD_LEVEL)), ACL_ERROR_INVALID_PARAM);
         assert_eq!(call!(acl.acltdtReceiveTensor(channel, received, 1000)), ACL_SUCCESS);
         assert_eq!(call!(acl.acltdtGetDatasetSize(received)), 2);
+        // Nobody named it, which is no error, as a dataset that there is not would be.
+        assert!(call!(acl.acltdtGetDatasetName(received)).is_null());
+        assert_eq!(call!(acl.aclrtPeekAtLastError(ACL_RT_THREAD_LEVEL)), ACL_SUCCESS);
+        assert!(call!(acl.acltdtGetDatasetName(ptr::null())).is_null());
+        assert_eq!(call!(acl.aclrtGetLastError(ACL_RT_THREAD_LEVEL)), ACL_ERROR_INVALID_PARAM);
         let first = call!(acl.acltdtGetDataItem(received, 0));
         assert_eq!(call!(acl.acltdtGetTensorTypeFromItem(first)), ACL_TENSOR_DATA_TENSOR);
         assert_eq!(call!(acl.acltdtGetDataTypeFromItem(first)), ACL_FLOAT);

@@ -17,10 +17,14 @@ use common::*;
 /// that the question for them gave.
 type Told = (u32, Result<(usize, Vec<u8>), aclError>);
 
+/// The tasks that failed, by their devices.
+static TASKS: Mutex<Vec<(u32, u32)>> = Mutex::new(Vec::new());
+
 static TOLD: Mutex<Vec<Told>> = Mutex::new(Vec::new());
 
 unsafe extern "C" fn tell(info: *mut aclrtExceptionInfo) {
     let device = code!(aclrtGetDeviceIdFromExceptionInfo(info));
+    TASKS.lock().unwrap().push((device, code!(aclrtGetTaskIdFromExceptionInfo(info))));
     let (mut function, mut arguments, mut length) = (aclrtFuncHandle::null(), ptr::null_mut(), 0);
     let code = code!(aclrtGetFuncHandleFromExceptionInfo(info, &mut function));
     assert_eq!(code!(aclrtGetArgsFromExceptionInfo(info, &mut arguments, &mut length)), code);
@@ -85,8 +89,21 @@ fn the_kernel_that_failed_is_told() {
     // A copy has neither function nor arguments.
     let _guard = fault::inject(device.0 as u32, Fault::AsyncCopy { nth: 1 });
     let host = pinned(1);
+    let last_task = || {
+        let mut task = 0;
+        ok!(aclrtGetThreadLastTaskId(&mut task));
+        task
+    };
+    let before = last_task();
     ok!(aclrtMemcpyAsync(memory, 1, host.cast(), 1, ACL_MEMCPY_HOST_TO_DEVICE, stream));
+    // The id of the thread's last task is the one that the failure names; another thread has none.
+    let failing = last_task();
+    assert_ne!(failing, before);
+    assert_eq!(std::thread::spawn(last_task).join().unwrap(), 0);
     fails!(ACL_ERROR_RT_SYS_DMA, aclrtSynchronizeStream(stream));
+    let failed = TASKS.lock().unwrap().iter().rfind(|(id, _)| *id == device.0 as u32).copied();
+    assert_eq!(failed, Some((device.0 as u32, failing)));
+    fails!(ACL_ERROR_INVALID_PARAM, aclrtGetThreadLastTaskId(ptr::null_mut()));
     assert_eq!(told(&device).last(), Some(&Err(ACL_ERROR_INVALID_PARAM)));
 }
 

@@ -342,6 +342,74 @@ fn external_events_tie_a_graph_to_other_streams() {
     assert_eq!(download(memory, 1), [1]);
 }
 
+/// The scenarios of two streams and of two graphs: who waits after the launch waits for what the graph records.
+#[test]
+fn a_wait_after_the_launch_sees_the_record_of_the_graph() {
+    let _device = TestDevice::take();
+    let (first, second) = (stream(), stream());
+    let event = event_with(ACL_EVENT_SYNC);
+    let (from, middle, to) = (malloc(1), malloc(1), malloc(1));
+    let copy = |to, from, stream| ok!(aclrtMemcpyAsync(to, 1, from, 1, ACL_MEMCPY_DEVICE_TO_DEVICE, stream));
+    begin(first);
+    copy(middle, from, first);
+    ok!(aclrtRecordEventWithFlag(event, first, ACL_EVENT_RECORD_EXTERNAL));
+    let records = end(first);
+    begin(second);
+    ok!(aclrtStreamWaitEventWithFlag(second, event, 0, ACL_EVENT_WAIT_EXTERNAL));
+    copy(to, middle, second);
+    let waits = end(second);
+    for value in [1u8, 2] {
+        upload(from, &[value]);
+        ok!(aclrtMemset(to, 1, 0, 1));
+        let gate = Gate::close_on(first);
+        ok!(aclmdlRIExecuteAsync(records, first));
+        ok!(aclmdlRIExecuteAsync(waits, second));
+        fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(second, 20));
+        gate.open();
+        ok!(aclrtSynchronizeStream(second));
+        assert_eq!(download(to, 1), [value]);
+        ok!(aclrtSynchronizeStream(first));
+    }
+    // A launch that is thrown away records nothing, and holds nobody up.
+    let gate = Gate::close_on(first);
+    ok!(aclmdlRIExecuteAsync(records, first));
+    ok!(aclmdlRIExecuteAsync(waits, second));
+    let opener = thread::spawn(move || {
+        thread::sleep(std::time::Duration::from_millis(20));
+        gate.open();
+    });
+    ok!(aclrtStreamAbort(first));
+    opener.join().unwrap();
+    ok!(aclrtSynchronizeStreamWithTimeout(second, 5000));
+}
+
+/// The same for a stream that is no graph's.
+#[test]
+fn a_stream_waits_for_a_graph_that_was_launched() {
+    let _device = TestDevice::take();
+    let (first, second) = (stream(), stream());
+    let event = event_with(ACL_EVENT_SYNC);
+    let (from, to) = (malloc(1), malloc(1));
+    upload(from, &[9]);
+    let host = pinned(1);
+    begin(first);
+    ok!(aclrtMemcpyAsync(to, 1, from, 1, ACL_MEMCPY_DEVICE_TO_DEVICE, first));
+    ok!(aclrtRecordEventWithFlag(event, first, ACL_EVENT_RECORD_EXTERNAL));
+    let graph = end(first);
+    let gate = Gate::close_on(first);
+    ok!(aclmdlRIExecuteAsync(graph, first));
+    let mut recorded = ACL_EVENT_RECORDED_STATUS_COMPLETE;
+    ok!(aclrtQueryEventStatus(event, &mut recorded));
+    assert_eq!(recorded, ACL_EVENT_RECORDED_STATUS_NOT_READY);
+    ok!(aclrtStreamWaitEvent(second, event));
+    ok!(aclrtMemcpyAsync(host.cast(), 1, to, 1, ACL_MEMCPY_DEVICE_TO_HOST, second));
+    fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(second, 20));
+    gate.open();
+    ok!(aclrtSynchronizeStream(second));
+    // SAFETY: The block has a byte, and the copy is done.
+    assert_eq!(unsafe { host.read() }, 9);
+}
+
 #[test]
 fn an_event_is_external_once_in_a_graph_and_then_always() {
     let _device = TestDevice::take();
@@ -399,6 +467,8 @@ fn task_groups_are_begun_and_ended_in_a_capture() {
     assert_eq!(download(memory, 8), [3, 0, 0, 0, 5, 0, 0, 0]);
     // As many tasks as there were.
     ok!(aclmdlRICaptureTaskUpdateBegin(other, group));
+    assert_eq!(add(second, memory.cast_const(), other), ACL_SUCCESS);
+    assert_eq!(add(second, memory.cast_const(), other), ACL_SUCCESS);
     fails!(ACL_ERROR_RT_PARAM_INVALID, aclmdlRICaptureTaskUpdateEnd(other));
     // The group ends with its graph.
     ok!(aclmdlRIDestroy(graph));

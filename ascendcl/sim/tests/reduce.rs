@@ -161,18 +161,8 @@ fn prefetches_are_checked() {
 }
 
 #[test]
-fn nothing_overflows() {
-    with_stream(|acl, stream| {
-        let status = upload(acl, &[0xff_u8; 64]);
-        assert_eq!(call!(acl.aclrtGetOverflowStatus(status, 64, stream)), ACL_SUCCESS);
-        assert_eq!(call!(acl.aclrtResetOverflowStatus(stream)), ACL_SUCCESS);
-        assert_eq!(call!(acl.aclrtSynchronizeStream(stream)), ACL_SUCCESS);
-        assert_eq!(download::<u8>(acl, status, 64), [0; 64]);
-        assert_eq!(call!(acl.aclrtGetOverflowStatus(status, 8, stream)), ACL_ERROR_INVALID_PARAM);
-        assert_eq!(call!(acl.aclrtGetOverflowStatus(ptr::null_mut(), 64, stream)), ACL_ERROR_INVALID_PARAM);
-        let mut host = [0_u8; 64];
-        let code = call!(acl.aclrtGetOverflowStatus(host.as_mut_ptr().cast(), 64, stream));
-        assert_eq!(code, ACL_ERROR_INVALID_PARAM);
+fn the_process_on_the_host_is_this_one() {
+    with_stream(|acl, _| {
         let mut process = 0;
         assert_eq!(call!(acl.aclrtDeviceGetBareTgid(&mut process)), ACL_SUCCESS);
         assert_eq!(process.cast_unsigned(), std::process::id());

@@ -357,6 +357,21 @@ fn a_notify_lets_one_wait_through() {
 }
 
 #[test]
+fn a_device_has_so_many_notifies_and_no_more() {
+    let _device = TestDevice::take();
+    let make = || {
+        let mut notify = aclrtNotify::null();
+        (code!(aclrtCreateNotify(&mut notify, 0)), notify)
+    };
+    // The number of the documentation for Atlas A2 and A3.
+    let made: Vec<_> = (0..8192).map(|_| make()).collect();
+    assert!(made.iter().all(|(code, _)| *code == ACL_SUCCESS));
+    assert_eq!(make().0, ACL_ERROR_RT_NO_NOTIFY_RESOURCE);
+    ok!(aclrtDestroyNotify(made[0].1));
+    assert_eq!(make().0, ACL_SUCCESS);
+}
+
+#[test]
 fn streams_wait_for_values_in_memory() {
     let _device = TestDevice::take();
     let (first, second) = (stream(), stream());

@@ -6,6 +6,7 @@ mod table;
 use std::ffi::{CStr, CString, c_void};
 use std::{fs, ptr};
 
+use ascendcl_sim::{Leak, Resource};
 use ascendcl_sys::*;
 use table::{RUNTIME, library};
 
@@ -14,6 +15,10 @@ unsafe extern "C" fn allocate(_: aclrtAllocator, _: usize) -> *mut c_void {
 }
 
 unsafe extern "C" fn free(_: aclrtAllocator, _: aclrtAllocatorBlock) {}
+
+unsafe extern "C" fn advise(_: aclrtAllocator, _: usize, _: aclrtAllocatorAddr) -> *mut c_void {
+    ptr::null_mut()
+}
 
 unsafe extern "C" fn address(_: aclrtAllocatorBlock) -> *mut c_void {
     ptr::null_mut()
@@ -35,7 +40,9 @@ fn an_allocator_is_registered_for_a_stream() {
     assert_eq!(call!(acl.aclrtAllocatorSetObjToDesc(desc, object)), ACL_SUCCESS);
     assert_eq!(call!(acl.aclrtAllocatorSetAllocFuncToDesc(desc, Some(allocate))), ACL_SUCCESS);
     assert_eq!(call!(acl.aclrtAllocatorSetFreeFuncToDesc(desc, Some(free))), ACL_SUCCESS);
-    // One function is missing.
+    // One function is missing; the advice is not needed, and null is none.
+    assert_eq!(call!(acl.aclrtAllocatorSetAllocAdviseFuncToDesc(desc, None)), ACL_ERROR_INVALID_PARAM);
+    assert_eq!(call!(acl.aclrtAllocatorSetAllocAdviseFuncToDesc(desc, Some(advise))), ACL_SUCCESS);
     assert_eq!(call!(acl.aclrtAllocatorRegister(stream, desc)), ACL_ERROR_INVALID_PARAM);
     let code = call!(acl.aclrtAllocatorSetGetAddrFromBlockFuncToDesc(desc, None));
     assert_eq!(code, ACL_ERROR_INVALID_PARAM);
@@ -69,7 +76,8 @@ fn an_allocator_is_registered_for_a_stream() {
     assert_eq!(call!(acl.aclrtAllocatorUnregister(stream)), ACL_SUCCESS);
     assert_eq!(query(), ACL_ERROR_INVALID_PARAM);
     assert_eq!(found, (desc, object));
-    assert!(functions.0.is_some() && functions.1.is_some() && functions.2.is_none() && functions.3.is_some());
+    assert!(functions.0.is_some() && functions.1.is_some() && functions.3.is_some());
+    assert_eq!(functions.2.map(|function| function as usize), Some(advise as *const () as usize));
     // Again: documented to do nothing.
     assert_eq!(call!(acl.aclrtAllocatorUnregister(stream)), ACL_SUCCESS);
     assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
@@ -148,4 +156,71 @@ fn operator_statistics_start_and_stop() {
     assert_eq!(start(path.as_ptr()), ACL_ERROR_INVALID_PARAM);
     assert_eq!(call!(acl.aclopStopDumpArgs(ACL_OP_DUMP_OP_AICORE_ARGS)), ACL_SUCCESS);
     assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
+}
+
+#[test]
+fn what_is_left_in_the_process_is_reported_and_gone() {
+    let _turn = RUNTIME.lock();
+    let acl = library();
+    assert_eq!(call!(acl.aclInit(ptr::null())), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclrtSetDevice(0)), ACL_SUCCESS);
+    let channel = call!(acl.acltdtCreateChannel(0, c"left".as_ptr()));
+    let attr = call!(acl.acltdtCreateQueueAttr());
+    let mut queue = 0;
+    assert_eq!(call!(acl.acltdtCreateQueue(attr, &mut queue)), ACL_SUCCESS);
+    assert_eq!(call!(acl.acltdtDestroyQueueAttr(attr)), ACL_SUCCESS);
+    let desc = call!(acl.aclrtAllocatorCreateDesc());
+    let mut object = 7_u32;
+    let object = aclrtAllocator((&raw mut object).cast());
+    assert_eq!(call!(acl.aclrtAllocatorSetObjToDesc(desc, object)), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclrtAllocatorSetAllocFuncToDesc(desc, Some(allocate))), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclrtAllocatorSetFreeFuncToDesc(desc, Some(free))), ACL_SUCCESS);
+    let code = call!(acl.aclrtAllocatorSetGetAddrFromBlockFuncToDesc(desc, Some(address)));
+    assert_eq!(code, ACL_SUCCESS);
+    let mut stream = aclrtStream::null();
+    assert_eq!(call!(acl.aclrtCreateStream(&mut stream)), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclrtAllocatorRegister(stream, desc)), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclrtDestroyStream(stream)), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclmdlInitDump()), ACL_SUCCESS);
+    assert_eq!(call!(acl.acldumpRegCallback(Some(on_dump), 0)), ACL_SUCCESS);
+
+    let expected = [
+        (-1, Resource::AllocatorDescription),
+        (-1, Resource::Allocator),
+        (0, Resource::Channel),
+        (-1, Resource::Queue(queue)),
+    ]
+    .map(|(device, resource)| Leak { device, resource });
+    assert_eq!(ascendcl_sim::report().leaks, expected);
+    assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
+    assert_eq!(ascendcl_sim::report().leaks, expected);
+
+    assert_eq!(call!(acl.aclInit(ptr::null())), ACL_SUCCESS);
+    assert!(ascendcl_sim::report().leaks.is_empty());
+    assert_eq!(call!(acl.acltdtDestroyChannel(channel)), ACL_ERROR_RT_INVALID_HANDLE);
+    assert_eq!(call!(acl.acltdtDestroyQueue(queue)), ACL_ERROR_INVALID_PARAM);
+    assert_eq!(call!(acl.aclrtAllocatorDestroyDesc(desc)), ACL_ERROR_RT_INVALID_HANDLE);
+    // Dumps were neither begun nor has anybody asked for them.
+    assert_eq!(call!(acl.aclmdlFinalizeDump()), ACL_ERROR_DUMP_NOT_RUN);
+    call!(acl.acldumpUnregCallback());
+    assert_eq!(call!(acl.aclrtGetLastError(ACL_RT_THREAD_LEVEL)), ACL_ERROR_INVALID_PARAM);
+    assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
+}
+
+#[test]
+fn only_packages_that_are_installed_have_a_version() {
+    let _turn = RUNTIME.lock();
+    let acl = library();
+    let version = |name: &CStr| {
+        let (mut text, mut number) = ([0; 128], 0);
+        let code = call!(acl.aclsysGetVersionStr(name.as_ptr().cast_mut(), text.as_mut_ptr()));
+        assert_eq!(call!(acl.aclsysGetVersionNum(name.as_ptr().cast_mut(), &mut number)), code);
+        code
+    };
+    for name in [c"runtime", c"driver", c"firmware"] {
+        assert_eq!(version(name), ACL_SUCCESS, "{name:?}");
+    }
+    for name in [c"", c"Runtime", c"no-such-package"] {
+        assert_eq!(version(name), ACL_ERROR_INVALID_PARAM, "{name:?}");
+    }
 }

@@ -4,13 +4,16 @@
 
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ascendcl_sys::*;
 
 use super::op_base::{INVALID, NULL_POINTER, SCALARS, TENSORS, given, not_null};
+use super::stream::Scope;
 use super::{Argument, In, Out, abi, executor as registry};
 use crate::aclnn::{self, Layout, Number, Plan, Request};
-use crate::error::{Error, Result, failure, misuse};
+use crate::dump;
+use crate::error::{Error, Result, misuse};
 use crate::executor::{self, Operand};
 use crate::operator;
 
@@ -207,12 +210,43 @@ fn second_phase(
     }
     // Nothing is written there, but it must be memory of the device when the work runs.
     memory.push((workspace, needed));
-    operator::enqueue(name, stream, &memory, move |memory| aclnn::run(&plan, memory)).map_err(|code| {
-        let name = error_name(code).unwrap_or("unknown code");
+    queue(name, stream, &memory, plan).map_err(|error| {
+        let name = error_name(error.code).unwrap_or("unknown code");
         Error {
             code: RUNTIME_ERROR,
-            ..failure!(ACL_ERROR_FAILURE, "the runtime refuses the work: {name} ({code})")
+            message: format!("the runtime refuses the work: {} ({name}, {})", error.message, error.code),
+            ..error
         }
+    })
+}
+
+/// Queues an operator, with what is dumped of it and what its overflow is told to.
+fn queue(name: &'static str, stream: aclrtStream, memory: &[(usize, usize)], plan: Arc<Plan>) -> Result {
+    let scope = Scope::enter()?;
+    let stream = scope.stream(stream)?;
+    dump::note(plan.operator(), || plan.describe());
+    let wanted = dump::wanted();
+    let views = plan.layouts().map(Layout::view);
+    // Those of the stream that the work is queued on, also in a graph that another stream runs; later changes are for later work.
+    let saturates = stream.saturates;
+    let tells = saturates && stream.options.overflow_check.load(Ordering::Relaxed) != 0;
+    let tag = stream.options.tag.load(Ordering::Relaxed);
+    operator::queue(name, &scope, &stream, memory, move |stream, memory| {
+        let (inputs, outputs) = views.split_at(2);
+        let (input_memory, output_memory) = memory.split_at(inputs.len().min(memory.len()));
+        let mut tensors = match &wanted {
+            Some(wanted) => wanted.read(false, inputs.iter().zip(input_memory))?,
+            None => Vec::new(),
+        };
+        let overflows = aclnn::run(&plan, memory, saturates)?;
+        if overflows && tells {
+            stream.device.overflowed.lock().insert(tag);
+        }
+        if let Some(wanted) = &wanted {
+            tensors.extend(wanted.read(true, outputs.iter().zip(output_memory))?);
+            wanted.hand_over(plan.operator(), name, overflows, stream, &tensors);
+        }
+        Ok(())
     })
 }
 

@@ -10,6 +10,7 @@ use super::abi;
 use super::stream::Scope;
 use crate::error::{Result, misuse};
 use crate::object::Objects;
+use crate::report::{Leak, Resource};
 
 /// What a program sets, piece by piece.
 #[derive(Clone, Copy, Default)]
@@ -69,7 +70,7 @@ abi! {
         DESCRIPTIONS.with(allocator_desc.0, |desc| desc.address = func)
     }
 
-    /// The description may go afterwards. No work of the simulator takes memory from an allocator yet.
+    /// The description may go afterwards. No work of the simulator takes memory from an allocator.
     pub fn aclrtAllocatorRegister(stream: aclrtStream, allocator_desc: aclrtAllocatorDesc) {
         if stream.is_null() {
             return Err(misuse!(ACL_ERROR_INVALID_PARAM, "the stream is null"));
@@ -115,6 +116,20 @@ abi! {
         REGISTERED.lock().remove(&stream.0.addr());
         Ok(())
     }
+}
+
+/// The descriptions and registrations that are alive.
+pub(super) fn alive() -> Vec<Leak> {
+    let described = DESCRIPTIONS.all().into_iter().map(|_| Resource::AllocatorDescription);
+    let registered = REGISTERED.lock().len();
+    let all = described.chain(std::iter::repeat_n(Resource::Allocator, registered));
+    all.map(|resource| Leak { device: -1, resource }).collect()
+}
+
+/// Forgets all of them.
+pub(super) fn reset() {
+    DESCRIPTIONS.clear();
+    REGISTERED.lock().clear();
 }
 
 fn given<T>(function: Option<T>) -> Result<Option<T>> {

@@ -12,6 +12,7 @@ use super::tensor_desc::MAX_DIMENSIONS;
 use crate::channel::{Channel, Message, Patience, Tensor};
 use crate::error::{Result, misuse};
 use crate::object::Objects;
+use crate::report::{Leak, Resource};
 use crate::simulator;
 
 struct Item {
@@ -162,8 +163,8 @@ abi! {
         device_id: u32,
         name: *const c_char,
     ) -> *mut acltdtChannelHandle, else ptr::null_mut(); {
-        check_channel(device_id, &name.text()?)?;
-        Ok(CHANNELS.add(Arc::new(Channel::new(*CAPACITIES.end()))))
+        let device = check_channel(device_id, &name.text()?)?;
+        Ok(CHANNELS.add(Arc::new(Channel::new(device, *CAPACITIES.end()))))
     }
 
     pub fn acltdtCreateChannelWithCapacity(
@@ -171,11 +172,11 @@ abi! {
         name: *const c_char,
         capacity: usize,
     ) -> *mut acltdtChannelHandle, else ptr::null_mut(); {
-        check_channel(device_id, &name.text()?)?;
+        let device = check_channel(device_id, &name.text()?)?;
         if !CAPACITIES.contains(&capacity) {
             return Err(misuse!(ACL_ERROR_INVALID_PARAM, "the capacity is {capacity}, not in {CAPACITIES:?}"));
         }
-        Ok(CHANNELS.add(Arc::new(Channel::new(capacity))))
+        Ok(CHANNELS.add(Arc::new(Channel::new(device, capacity))))
     }
 
     pub fn acltdtStopChannel(handle: *mut acltdtChannelHandle) {
@@ -224,13 +225,27 @@ abi! {
     }
 }
 
-fn check_channel(device: u32, name: &str) -> Result {
+/// The channels that are alive.
+pub(super) fn alive() -> Vec<Leak> {
+    let leak = |channel: Arc<Channel>| Leak { device: channel.device, resource: Resource::Channel };
+    CHANNELS.all().iter().map(|channel| leak(Arc::clone(&channel.lock()))).collect()
+}
+
+/// Ends all channels; those who wait give up.
+pub(super) fn reset() {
+    for channel in CHANNELS.all() {
+        channel.lock().stop();
+    }
+    CHANNELS.clear();
+}
+
+fn check_channel(device: u32, name: &str) -> Result<i32> {
     let simulator = simulator::get()?;
-    simulator.device(i32::try_from(device).unwrap_or(-1))?;
+    let device = simulator.device(i32::try_from(device).unwrap_or(-1))?.id;
     if name.is_empty() {
         return Err(misuse!(ACL_ERROR_INVALID_PARAM, "the name of the channel is empty"));
     }
-    Ok(())
+    Ok(device)
 }
 
 /// Milliseconds; 0 is not to wait, and -1 to wait for ever.

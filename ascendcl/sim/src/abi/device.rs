@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ascendcl_sys::*;
 
@@ -29,17 +30,7 @@ abi! {
 
     pub fn aclrtSetDevice(device_id: i32) {
         let simulator = simulator::get()?;
-        let device = usable(&simulator, device_id)?;
-        let mut state = device.state.lock();
-        let context = match &state.primary {
-            Some(context) => Arc::clone(context),
-            None => simulator.add_context(device, true)?,
-        };
-        state.primary = Some(Arc::clone(&context));
-        state.references += 1;
-        drop(state);
-        context.make_current();
-        Ok(())
+        simulator.use_device(usable(&simulator, device_id)?).map(drop)
     }
 
     /// The last reset waits for the work of the device, then takes everything on it away and reports what was
@@ -89,7 +80,7 @@ abi! {
         Ok(machine.soc.c_name.as_ptr())
     }
 
-    /// Simulated cores do nothing yet; -1 is documented for what cannot be told.
+    /// Zeros: the cores are functional, and nothing measures them; -1 is documented for what cannot be told.
     pub fn aclrtGetDeviceUtilizationRate(device_id: i32, utilization_info: *mut aclrtUtilizationInfo) {
         let simulator = simulator::get()?;
         usable(&simulator, device_id)?;
@@ -213,18 +204,22 @@ abi! {
         Ok(())
     }
 
+    /// For streams that are made afterwards.
     pub fn aclrtSetDeviceSatMode(mode: aclrtFloatOverflowMode) {
         simulator::get()?;
-        if mode.0 >= ACL_RT_OVERFLOW_MODE_UNDEF.0 {
-            return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no overflow mode {}", mode.0));
-        }
-        context::current()?.device.state.lock().overflow_mode = mode;
+        let saturates = match mode {
+            ACL_RT_OVERFLOW_MODE_SATURATION => true,
+            ACL_RT_OVERFLOW_MODE_INFNAN => false,
+            _ => return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no overflow mode {}", mode.0)),
+        };
+        context::current()?.device.saturates.store(saturates, Ordering::Relaxed);
         Ok(())
     }
 
     pub fn aclrtGetDeviceSatMode(mode: *mut aclrtFloatOverflowMode) {
         simulator::get()?;
-        mode.set(context::current()?.device.state.lock().overflow_mode)
+        let saturates = context::current()?.device.saturates.load(Ordering::Relaxed);
+        mode.set(if saturates { ACL_RT_OVERFLOW_MODE_SATURATION } else { ACL_RT_OVERFLOW_MODE_INFNAN })
     }
 }
 

@@ -67,7 +67,7 @@ abi! {
         if event.maker != Maker::WithFlag || !event.orders() {
             return Err(misuse!(
                 ACL_ERROR_RT_PARAM_INVALID,
-                "event {} cannot be reset: that takes aclrtCreateEventWithFlag with ACL_EVENT_SYNC",
+                "event {} cannot be reset: that takes aclrtCreateEventWithFlag with ACL_EVENT_SYNC or ACL_EVENT_EXTERNAL",
                 event.id
             ));
         }
@@ -99,12 +99,15 @@ abi! {
     pub fn aclrtQueryEvent(event: aclrtEvent, status: *mut aclrtEventStatus) {
         let event = Scope::enter()?.simulator.events.get(event.0)?;
         refuse_extended(&event)?;
+        refuse_flag(&event)?;
         let is_complete = event.is_complete()?;
         status.set(if is_complete { ACL_EVENT_STATUS_COMPLETE } else { ACL_EVENT_STATUS_NOT_READY })
     }
 
     pub fn aclrtQueryEventStatus(event: aclrtEvent, status: *mut aclrtEventRecordedStatus) {
-        let is_complete = Scope::enter()?.simulator.events.get(event.0)?.is_complete()?;
+        let event = Scope::enter()?.simulator.events.get(event.0)?;
+        refuse_flag(&event)?;
+        let is_complete = event.is_complete()?;
         status.set(if is_complete {
             ACL_EVENT_RECORDED_STATUS_COMPLETE
         } else {
@@ -115,6 +118,7 @@ abi! {
     pub fn aclrtQueryEventWaitStatus(event: aclrtEvent, status: *mut aclrtEventWaitStatus) {
         let event = Scope::enter()?.simulator.events.get(event.0)?;
         refuse_extended(&event)?;
+        refuse_flag(&event)?;
         let waits = event.waits.load(Ordering::Acquire);
         status.set(if waits == 0 { ACL_EVENT_WAIT_STATUS_COMPLETE } else { ACL_EVENT_WAIT_STATUS_NOT_READY })
     }
@@ -156,8 +160,11 @@ fn create(maker: Maker, flags: u32) -> Result<aclrtEvent> {
     if flags & !KNOWN_FLAGS != 0 {
         return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no event flag {:#x}", flags & !KNOWN_FLAGS));
     }
-    if flags & ACL_EVENT_EXTERNAL != 0 && flags != ACL_EVENT_EXTERNAL {
-        return Err(misuse!(ACL_ERROR_INVALID_PARAM, "ACL_EVENT_EXTERNAL goes with no other flag"));
+    if flags & ACL_EVENT_EXTERNAL != 0 && (maker != Maker::WithFlag || flags != ACL_EVENT_EXTERNAL) {
+        return Err(misuse!(
+            ACL_ERROR_INVALID_PARAM,
+            "ACL_EVENT_EXTERNAL goes with no other flag, and with aclrtCreateEventWithFlag alone"
+        ));
     }
     if flags & ACL_EVENT_DEVICE_USE_ONLY != 0 {
         return Err(failure!(
@@ -185,6 +192,18 @@ fn refuse_extended(event: &Event) -> Result {
         return Err(misuse!(
             ACL_ERROR_RT_PARAM_INVALID,
             "event {} was made by aclrtCreateEventExWithFlag; only aclrtQueryEventStatus tells of it",
+            event.id
+        ));
+    }
+    Ok(())
+}
+
+/// Only streams use the events of updates: the host neither waits for them nor asks (AscendCL docs: task update).
+fn refuse_flag(event: &Event) -> Result {
+    if event.is_flag() {
+        return Err(failure!(
+            ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+            "event {} was made with ACL_EVENT_EXTERNAL, and is for streams alone",
             event.id
         ));
     }
@@ -225,7 +244,7 @@ fn wait(stream: aclrtStream, event: aclrtEvent, seconds: Option<u64>, external: 
     if !event.orders() {
         return Err(misuse!(
             ACL_ERROR_RT_PARAM_INVALID,
-            "event {} orders no streams: it was made without ACL_EVENT_SYNC",
+            "event {} orders no streams: it was made without ACL_EVENT_SYNC and ACL_EVENT_EXTERNAL",
             event.id
         ));
     }
@@ -268,6 +287,7 @@ fn refuse_capture(event: &Event, stream: &Stream, external: bool) -> Result {
 
 fn synchronize(event: aclrtEvent, deadline: Option<Instant>) -> Result {
     let event = Scope::enter()?.simulator.events.get(event.0)?;
+    refuse_flag(&event)?;
     if let Some(shared) = &event.shared {
         return shared.wait(shared.last(), |time| match deadline {
             Some(deadline) if Instant::now() >= deadline => {

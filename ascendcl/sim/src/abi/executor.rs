@@ -9,9 +9,11 @@ use super::op_base::{INVALID, TENSOR_LISTS, TENSORS, given, not_null};
 use super::stream::Scope;
 use super::{Out, abi};
 use crate::aclnn::Plan;
+use crate::dump;
 use crate::error::{Error, Result, misuse};
 use crate::executor::Operand;
 use crate::object::Objects;
+use crate::operator;
 use crate::task::Task;
 
 struct Executor {
@@ -163,7 +165,7 @@ abi! {
         set_member(&executor, Count::All, [ir_index, relative_index], &tensors, &addr)
     }
 
-    /// Nothing is dumped: the tools that switch it on are not simulated.
+    /// Dumps the tensors as they are when the stream comes to it, if a configuration asks for dumps of operators.
     pub fn aclDumpOpTensors(
         op_type: *const c_char,
         op_name: *const c_char,
@@ -172,16 +174,31 @@ abi! {
         output_tensor_num: usize,
         stream: aclrtStream,
     ) {
-        given(op_type.text())?;
-        given(op_name.text())?;
+        let (operator, call) = (given(op_type.text())?, given(op_name.text())?);
         let count = input_tensor_num
             .checked_add(output_tensor_num)
             .ok_or_else(|| invalid("more tensors than any memory".into()))?;
+        let wanted = dump::wanted();
+        let (mut views, mut memory) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for tensor in given(tensors.to_vec(count))? {
-            given(TENSORS.get(tensor))?;
+            let found = given(TENSORS.with(tensor, |tensor| tensor.view_in_memory()))?;
+            if wanted.is_some() {
+                let (view, range) = found.map_err(invalid)?;
+                views.push(view);
+                memory.push(range);
+            }
         }
-        let stream = Scope::enter()?.stream(stream)?;
-        stream.submit(Task::Order("DUMP")).map(drop)
+        let scope = Scope::enter()?;
+        let stream = scope.stream(stream)?;
+        let Some(wanted) = wanted else { return stream.submit(Task::Order("DUMP")).map(drop) };
+        operator::queue("DUMP", &scope, &stream, &memory, move |stream, memory| {
+            let (inputs, outputs) = views.split_at(input_tensor_num.min(views.len()));
+            let (input_memory, output_memory) = memory.split_at(inputs.len().min(memory.len()));
+            let mut read = wanted.read(false, inputs.iter().zip(input_memory))?;
+            read.extend(wanted.read(true, outputs.iter().zip(output_memory))?);
+            wanted.hand_over(&operator, &call, true, stream, &read);
+            Ok(())
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use ascendcl_sys::*;
 use super::stream::Scope;
 use super::{abi, timeout};
 use crate::error::{Result, failure, misuse};
-use crate::graph::{self, Capture, Graph, Origin, Update};
+use crate::graph::{self, Capture, Graph, Launch, Origin, Update};
 use crate::simulator;
 use crate::stream::{Making, Stream};
 use crate::task::Task;
@@ -198,8 +198,6 @@ pub(super) fn find(scope: &Scope, handle: aclmdlRI) -> Result<Arc<Graph>> {
 }
 
 fn launch(graph: &Arc<Graph>, stream: &Arc<Stream>) -> Result {
-    graph.pending.fetch_add(1, Ordering::AcqRel);
-    stream.submit(Task::Graph(Arc::clone(graph))).map(drop).inspect_err(|_| {
-        graph.pending.fetch_sub(1, Ordering::AcqRel);
-    })
+    let launch = Arc::new(Launch::new(graph));
+    stream.submit(Task::Graph(Arc::clone(&launch))).map(drop).inspect_err(|_| launch.end())
 }

@@ -8,6 +8,7 @@ use super::memory::{check_config, synchronize};
 use super::stream::Scope;
 use super::{Out, abi};
 use crate::error::{Result, failure, misuse};
+use crate::host_memory::Registering;
 
 /// Registered memory starts at a page.
 const PAGE: usize = 4096;
@@ -25,14 +26,14 @@ abi! {
     /// Frees at once: a task that still uses the memory fails when it runs.
     pub fn aclrtFreeHost(host_ptr: *mut c_void) {
         let address = host_ptr.address()?;
-        Scope::enter()?.simulator.host_memory.remove(address, false)
+        Scope::enter()?.simulator.host_memory.free(address)
     }
 
     pub fn aclrtFreeHostWithDevSync(host_ptr: *mut c_void) {
         let address = host_ptr.address()?;
         let scope = Scope::enter()?;
         synchronize(&scope)?;
-        scope.simulator.host_memory.remove(address, false)
+        scope.simulator.host_memory.free(address)
     }
 
     /// The address for the device is the same: the simulated device reaches host memory by it.
@@ -54,7 +55,7 @@ abi! {
             _ => return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no registration {}", type_.0)),
         }
         dev_ptr.required()?;
-        register(&ptr, size)?;
+        register(&ptr, size, Registering { mapped: true, page_locked: false })?;
         dev_ptr.set(ptr.raw())
     }
 
@@ -70,12 +71,16 @@ abi! {
                 "registration {flag:#x} is reserved and not supported"
             ));
         }
-        register(&ptr, size)
+        let registering = Registering {
+            mapped: flag & ACL_HOST_REG_MAPPED != 0,
+            page_locked: flag & ACL_HOST_REG_PINNED != 0,
+        };
+        register(&ptr, size, registering)
     }
 
     pub fn aclrtHostUnregister(ptr: *mut c_void) {
         let address = ptr.address()?;
-        Scope::enter()?.simulator.host_memory.remove(address, true)
+        Scope::enter()?.simulator.host_memory.unregister(address)
     }
 
     pub fn aclrtHostGetDevicePointer(p_host: *mut c_void, p_device: *mut *mut c_void, flag: u32) {
@@ -83,10 +88,14 @@ abi! {
         if flag != 0 {
             return Err(misuse!(ACL_ERROR_INVALID_PARAM, "flag is {flag}, not 0"));
         }
-        match Scope::enter()?.simulator.host_memory.find(address) {
-            Some(pinned) if pinned.is_registered() => p_device.set(p_host.raw()),
-            _ => Err(misuse!(ACL_ERROR_RT_PARAM_INVALID, "{address:#x} is not registered")),
+        let scope = Scope::enter()?;
+        if !scope.simulator.host_memory.is_mapped(address, 1, scope.context.device.id) {
+            return Err(misuse!(
+                ACL_ERROR_RT_PARAM_INVALID,
+                "{address:#x} is not registered and mapped for the device"
+            ));
         }
+        p_device.set(p_host.raw())
     }
 }
 
@@ -105,7 +114,7 @@ fn allocate(host_ptr: &Out<*mut c_void>, size: usize) -> Result {
     host_ptr.set(std::ptr::with_exposed_provenance_mut(address))
 }
 
-fn register(ptr: &Out<c_void>, size: u64) -> Result {
+fn register(ptr: &Out<c_void>, size: u64, registering: Registering) -> Result {
     let address = ptr.address()?;
     let scope = Scope::enter()?;
     if size == 0 {
@@ -114,5 +123,5 @@ fn register(ptr: &Out<c_void>, size: u64) -> Result {
     if !address.is_multiple_of(PAGE) {
         return Err(misuse!(ACL_ERROR_RT_ADDR_UNALIGNED, "{address:#x} is not a multiple of {PAGE}"));
     }
-    scope.simulator.host_memory.register(address, length(size)?, scope.context.device.id)
+    scope.simulator.host_memory.register(address, length(size)?, scope.context.device.id, registering)
 }

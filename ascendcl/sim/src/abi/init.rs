@@ -15,10 +15,27 @@ const CANN_TEXT: &str = "9.1.0";
 /// The version of the interface that the headers declare, as `aclrtGetVersion` counts.
 const INTERFACE: (i32, i32, i32) = (1, 17, 0);
 
+/// What counts as installed, by the names of the toolkit's folders with versions; driver and firmware have theirs.
+const PACKAGES: [&str; 12] = [
+    "asc-devkit",
+    "compiler",
+    "driver",
+    "firmware",
+    "ge-compiler",
+    "ge-executor",
+    "hccl",
+    "hcomm",
+    "opbase",
+    "opp",
+    "runtime",
+    "toolkit",
+];
+
 abi! {
-    /// The file is not read: everything it can switch on concerns tools that the simulator does not have.
-    pub fn aclInit(_config_path: *const c_char) {
-        simulator::start()
+    /// [`crate::init_file`] says what the file is good for.
+    pub fn aclInit(config_path: *const c_char) {
+        let path = if config_path.is_null() { None } else { Some(config_path.text()?) };
+        simulator::start(path.as_deref())
     }
 
     pub fn aclFinalize() {
@@ -64,8 +81,12 @@ abi! {
 }
 
 fn known_package(name: &str) -> Result {
-    if name.is_empty() {
-        return Err(failure!(ACL_ERROR_INVALID_PARAM, "the name of the package is empty"));
+    if !PACKAGES.contains(&name) {
+        return Err(failure!(
+            ACL_ERROR_INVALID_PARAM,
+            "no package {name:?} is installed; there are {}",
+            PACKAGES.join(", ")
+        ));
     }
     Ok(())
 }

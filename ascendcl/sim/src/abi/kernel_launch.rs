@@ -183,7 +183,7 @@ pub(super) fn launch(
     }
     let simulator = Arc::downgrade(&scope.simulator);
     let queued = Queued { function, block_num, arguments, options: options()?, simulator };
-    let task = Task::other("KERNEL", move |stream| {
+    let task = Task::operator("KERNEL", move |stream| {
         queued.run(&stream.device).inspect_err(|_| {
             let arguments = queued.arguments.bytes().unwrap_or_default();
             let function = queued.function.handle.get().copied().unwrap_or(0);

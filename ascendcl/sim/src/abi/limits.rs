@@ -17,7 +17,7 @@ abi! {
         Ok(())
     }
 
-    /// Every limit is kept: no operators run, and nothing else is held to it.
+    /// No operator and no kernel is held to it: it is a limit of the device's time, which is not simulated.
     pub fn aclrtSetOpExecuteTimeOut(_timeout: u32) {
         simulator::get().map(drop)
     }

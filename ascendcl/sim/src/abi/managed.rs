@@ -21,7 +21,7 @@ abi! {
             return Err(misuse!(ACL_ERROR_INVALID_PARAM, "flag is {flag}, not ACL_RT_MEM_ATTACH_GLOBAL"));
         }
         let memory = &scope.simulator.host_memory;
-        let used: u64 = memory.managed().iter().map(|pinned| pinned.size as u64).sum();
+        let used: u64 = memory.all().iter().filter(|pinned| pinned.is_managed()).map(|pinned| pinned.size as u64).sum();
         if size == 0 || size > MOST - used.min(MOST) {
             return Err(misuse!(
                 ACL_ERROR_INVALID_PARAM,

@@ -58,6 +58,8 @@ use std::time::{Duration, Instant};
 use ascendcl_sys::*;
 
 use crate::error::{Result, misuse};
+use crate::queue as queues;
+use crate::report::Leak;
 
 /// Defines C functions.
 ///
@@ -109,6 +111,18 @@ macro_rules! abi {
 }
 
 pub(crate) use abi;
+
+/// What is alive of the objects that belong to the process, and not to a simulated machine.
+pub(crate) fn alive() -> Vec<Leak> {
+    [allocator::alive(), channel::alive(), queues::alive()].concat()
+}
+
+/// Ends these objects, at `aclFinalize`.
+pub(crate) fn reset() {
+    allocator::reset();
+    channel::reset();
+    queues::reset();
+}
 
 /// Makes an argument of a C function fit for safe code.
 pub(crate) trait Argument: Sized {

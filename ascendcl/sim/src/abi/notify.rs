@@ -30,7 +30,7 @@ abi! {
             }
             _ => return Err(misuse!(ACL_ERROR_INVALID_PARAM, "there is no notify flag {flag:#x}")),
         }
-        let made = Notify::new(&scope.context.device);
+        let made = Notify::new(&scope.context.device)?;
         scope.simulator.notifies.insert(made.handle, Arc::clone(&made));
         notify.set(aclrtNotify(made.handle.pointer()))
     }

@@ -9,7 +9,9 @@ use ascendcl_sys::*;
 use super::data_type::bits;
 use super::tensor_desc::MAX_DIMENSIONS;
 use super::{In, Out, abi};
+use crate::dump::{self, View};
 use crate::error::{Error, Result, failure, misuse};
+use crate::init_file::InitFile;
 use crate::object::Objects;
 use crate::simulator;
 
@@ -46,9 +48,17 @@ pub(super) static TENSOR_LISTS: Objects<aclTensorList, Vec<usize>> = Objects::ne
 static SCALAR_LISTS: Objects<aclScalarList, Vec<usize>> = Objects::new("list of scalars");
 
 abi! {
-    /// What the file switches on are tools that the simulator does not have.
-    pub fn aclnnInit(_config_path: *const c_char) {
-        simulator::get().map(drop)
+    /// Of the file, dumps have an effect, unless `aclInit` configured them.
+    pub fn aclnnInit(config_path: *const c_char) {
+        simulator::get()?;
+        if config_path.is_null() {
+            return Ok(());
+        }
+        let file = InitFile::read(&config_path.text()?).map_err(|error| Error { code: INVALID, ..error })?;
+        if let Some(configuration) = file.dump {
+            dump::configure_at_start(configuration);
+        }
+        Ok(())
     }
 
     pub fn aclnnFinalize() {
@@ -226,6 +236,26 @@ abi! {
 }
 
 impl Tensor {
+    /// The tensor as it lies in memory, with the address and the bytes from its first element to its last.
+    pub(super) fn view_in_memory(&self) -> std::result::Result<(View, (usize, usize)), String> {
+        let sizes = |values: &[i64]| values.iter().map(|&value| usize::try_from(value)).collect();
+        let (Ok(shape), Ok(strides), Ok(offset)) =
+            (sizes(&self.view), sizes(&self.strides), usize::try_from(self.offset))
+        else {
+            return Err("the tensor has a negative size, stride or offset".to_owned());
+        };
+        let view = View { data_type: self.data_type, shape, strides };
+        let (size, _) = view
+            .element()
+            .ok_or_else(|| format!("tensors of data type {} are not dumped", self.data_type.0))?;
+        let length = view.span().and_then(|span| span.checked_mul(size));
+        let start = offset.checked_mul(size).and_then(|offset| self.address.checked_add(offset));
+        let (Some(start), Some(length)) = (start, length) else {
+            return Err("the tensor is larger than any memory".to_owned());
+        };
+        Ok((view, (start, length)))
+    }
+
     fn new(
         view: (&In<i64>, u64),
         data_type: aclDataType,

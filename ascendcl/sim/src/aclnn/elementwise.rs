@@ -2,7 +2,6 @@
 
 use super::layout::{Elements, Layout, Values, broadcast_shape, offsets};
 use super::{Number, Type};
-use crate::operator::{Fault, Memory};
 
 #[derive(Debug)]
 pub(super) struct Elementwise {
@@ -45,22 +44,16 @@ impl Elementwise {
         Ok(Self { common, shape, operation })
     }
 
-    pub(super) fn run(
-        &self,
-        a: &Elements<'_>,
-        b: &Elements<'_>,
-        out: &Layout,
-        memory: &Memory,
-    ) -> Result<(), Fault> {
+    /// The result, in order.
+    pub(super) fn run(&self, a: &Elements<'_>, b: &Elements<'_>) -> Values {
         let [x, y] = [a, b].map(|elements| elements.layout.broadcast(&self.shape));
         let pairs = offsets(&self.shape, &x).zip(offsets(&self.shape, &y));
-        let result = match (&a.values, &b.values) {
+        match (&a.values, &b.values) {
             (Values::Integer(a), Values::Integer(b)) => {
                 Values::Integer(pairs.map(|(x, y)| self.integer(a[x], b[y])).collect())
             }
             (a, b) => Values::Float(pairs.map(|(x, y)| self.float(a.float(x), b.float(y))).collect()),
-        };
-        out.write(memory, &result)
+        }
     }
 
     fn integer(&self, a: i32, b: i32) -> i32 {

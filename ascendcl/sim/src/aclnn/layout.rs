@@ -3,7 +3,10 @@
 use ascendcl_sys::*;
 use half::{bf16, f16};
 
+use serde_json::{Value, json};
+
 use super::Type;
+use crate::dump::View;
 use crate::operator::{Fault, Memory};
 
 /// The most dimensions of a tensor (AscendCL docs: aclnnAdd).
@@ -16,6 +19,7 @@ const MAX_ELEMENTS: usize = 1 << 44;
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     name: &'static str,
+    format: &'static str,
     pub data_type: Type,
     pub shape: Vec<usize>,
     pub strides: Vec<usize>,
@@ -54,19 +58,17 @@ impl Layout {
                 data_type.0
             )
         })?;
-        let plain = [
-            ACL_FORMAT_ND,
-            ACL_FORMAT_NCHW,
-            ACL_FORMAT_NHWC,
-            ACL_FORMAT_NC,
-            ACL_FORMAT_NCL,
-            ACL_FORMAT_NCDHW,
-            ACL_FORMAT_NDHWC,
-            ACL_FORMAT_HWCN,
-        ];
-        if !plain.contains(&format) {
-            return Err(format!("{name} has format {}, and must have ND", format.0));
-        }
+        let format = match format {
+            ACL_FORMAT_ND => "ND",
+            ACL_FORMAT_NCHW => "NCHW",
+            ACL_FORMAT_NHWC => "NHWC",
+            ACL_FORMAT_NC => "NC",
+            ACL_FORMAT_NCL => "NCL",
+            ACL_FORMAT_NCDHW => "NCDHW",
+            ACL_FORMAT_NDHWC => "NDHWC",
+            ACL_FORMAT_HWCN => "HWCN",
+            other => return Err(format!("{name} has format {}, and must have ND", other.0)),
+        };
         if shape.len() > MAX_DIMENSIONS {
             return Err(format!(
                 "{name} has {} dimensions, and at most {MAX_DIMENSIONS} may be",
@@ -101,7 +103,7 @@ impl Layout {
         {
             return Err(format!("{name} reaches to element {end}, and its storage has {storage}"));
         }
-        Ok(Self { name, data_type: known, shape, strides, offset, span })
+        Ok(Self { name, format, data_type: known, shape, strides, offset, span })
     }
 
     pub(crate) fn elements(&self) -> usize {
@@ -120,6 +122,14 @@ impl Layout {
             expected *= size;
             fits
         })
+    }
+
+    pub(super) fn describe(&self) -> Value {
+        json!({ "format": self.format, "data_type": self.data_type.to_string(), "shape": self.shape })
+    }
+
+    pub(crate) fn view(&self) -> View {
+        View { data_type: self.data_type.code(), shape: self.shape.clone(), strides: self.strides.clone() }
     }
 
     /// The strides of a view that repeats this one along `shape`.
@@ -152,10 +162,8 @@ impl Layout {
             (Type::Bf16, Values::Float(values)) => {
                 self.write_as(memory, &values.iter().map(|&value| bf16::from_f32(value)).collect::<Vec<_>>())
             }
-            (_, Values::Integer(integers)) => {
-                self.write(memory, &Values::Float(integers.iter().map(|&value| value as f32).collect()))
-            }
             (Type::I32, Values::Float(_)) => Err(Fault::new("floating-point numbers for integers")),
+            (_, Values::Integer(_)) => Err(Fault::new("integers for floating-point numbers")),
         }
     }
 
@@ -183,6 +191,25 @@ impl std::fmt::Display for Layout {
 }
 
 impl Values {
+    /// Takes the numbers for a type, which is floating-point if they are. Answers whether one is infinite or none there; what is infinite becomes the largest one if asked for.
+    pub(super) fn overflow(&mut self, data_type: Type, saturates: bool) -> bool {
+        if let Self::Integer(integers) = self
+            && data_type.is_float()
+        {
+            *self = Self::Float(integers.iter().map(|&value| value as f32).collect());
+        }
+        let Self::Float(values) = self else { return false };
+        let mut overflowed = false;
+        for value in values {
+            let rounded = data_type.round(*value);
+            overflowed |= !rounded.is_finite();
+            if saturates && rounded.is_infinite() {
+                *value = data_type.largest().copysign(rounded);
+            }
+        }
+        overflowed
+    }
+
     pub(super) fn float(&self, index: usize) -> f32 {
         match self {
             Self::Float(values) => values[index],
@@ -215,7 +242,7 @@ pub(super) fn broadcast_strides(shape: &[usize], strides: &[usize], rank: usize)
 }
 
 /// Where the elements of a view are, in the order of its indices.
-pub(super) fn offsets<'a>(shape: &'a [usize], strides: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
+pub(crate) fn offsets<'a>(shape: &'a [usize], strides: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
     let count = shape.iter().product::<usize>();
     let mut index = vec![0; shape.len()];
     let mut offset = 0;

@@ -4,7 +4,6 @@ use half::f16;
 
 use super::Type;
 use super::layout::{Elements, Layout, Values, broadcast_shape, broadcast_strides, offsets};
-use crate::operator::{Fault, Memory};
 
 /// The most dimensions of a factor (AscendCL docs: aclnnMatmul).
 const MAX_DIMENSIONS: usize = 6;
@@ -68,13 +67,8 @@ impl Matmul {
         Ok(Self { common, precision, batch, m: m.size, k: k.size, n: n.size })
     }
 
-    pub(super) fn run(
-        &self,
-        a: &Elements<'_>,
-        b: &Elements<'_>,
-        out: &Layout,
-        memory: &Memory,
-    ) -> Result<(), Fault> {
+    /// The result, in order.
+    pub(super) fn run(&self, a: &Elements<'_>, b: &Elements<'_>) -> Values {
         let ([batch_a, m, k], [batch_b, rows, n]) = (factor(a.layout, true), factor(b.layout, false));
         let starts = |layout: &Layout, count: usize| {
             let (shape, strides) = (&layout.shape[..count], &layout.strides[..count]);
@@ -87,7 +81,7 @@ impl Matmul {
             let b = self.matrix(&b.values, b_start, [rows, n]);
             self.multiply(&a, &b, &mut result);
         }
-        out.write(memory, &Values::Float(result))
+        Values::Float(result)
     }
 
     /// A matrix row by row, as the cube takes it.

@@ -10,6 +10,10 @@
 //!   fp32 each, as the cube does, and the sum is rounded once to the type of `out`. `cubeMathType` says how operands of fp32
 //!   are taken: as they are (0), rounded to HF32 with 11 bits of fraction (1 and 3), or to fp16 (2).
 //!
+//! A result that is infinite or no number, rounded to the common type or to that of `out`, has overflowed. On streams that
+//! saturate (`aclrtSetDeviceSatMode`), what is infinite then becomes the largest number of the type, and the overflow is
+//! kept for `aclrtGetOverflowStatus`; what is no number stays so.
+//!
 //! Views may have any offset and strides. A result overwrites an operand only after all were read.
 
 mod elementwise;
@@ -17,8 +21,10 @@ mod layout;
 mod matmul;
 mod number;
 
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, offsets};
 pub(crate) use number::{Number, Type};
+
+use serde_json::{Value, json};
 
 use crate::operator::{Fault, Memory};
 
@@ -37,6 +43,7 @@ pub(crate) enum Request {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub name: &'static str,
+    request: Request,
     inputs: [Layout; 2],
     out: Layout,
     work: Work,
@@ -63,12 +70,37 @@ impl Plan {
                 Work::Matmul(matmul::Matmul::new(cube_math_type, &inputs, &out)?)
             }
         };
-        Ok(Self { name, inputs, out, work })
+        Ok(Self { name, request, inputs, out, work })
     }
 
     /// The tensors, inputs first.
     pub(crate) fn layouts(&self) -> [&Layout; 3] {
         [&self.inputs[0], &self.inputs[1], &self.out]
+    }
+
+    /// The type of the operator.
+    pub(crate) fn operator(&self) -> &'static str {
+        match self.request {
+            Request::Add(_) => "Add",
+            Request::Mul => "Mul",
+            Request::Matmul { .. } => "MatMul",
+        }
+    }
+
+    /// What the call is: the operator, its attributes, and its tensors.
+    pub(crate) fn describe(&self) -> Value {
+        let attributes = match self.request {
+            Request::Add(Number::Float(alpha)) => json!({ "alpha": alpha }),
+            Request::Add(Number::Integer(alpha)) => json!({ "alpha": alpha }),
+            Request::Mul => json!({}),
+            Request::Matmul { cube_math_type } => json!({ "cubeMathType": cube_math_type }),
+        };
+        json!({
+            "op_type": self.operator(),
+            "attributes": attributes,
+            "inputs": self.inputs.iter().map(Layout::describe).collect::<Vec<_>>(),
+            "outputs": [self.out.describe()],
+        })
     }
 
     /// The bytes of the workspace: a copy of each tensor that is converted, or not contiguous, as the device's kernels take
@@ -87,14 +119,21 @@ impl Plan {
     }
 }
 
-/// Computes, on the memory of the tensors.
-pub(crate) fn run(plan: &Plan, memory: &[Memory]) -> Result<(), Fault> {
+/// Computes, on the memory of the tensors. Answers whether a result overflowed, and then was made the largest number if the
+/// stream saturates.
+pub(crate) fn run(plan: &Plan, memory: &[Memory], saturates: bool) -> Result<bool, Fault> {
     let [a, b, out, ..] = memory else {
         return Err(Fault::new(format!("{} tensors, and there are 3", memory.len())));
     };
     let [x, y] = &plan.inputs;
-    match &plan.work {
-        Work::Elementwise(work) => work.run(&x.read(a)?, &y.read(b)?, &plan.out, out),
-        Work::Matmul(work) => work.run(&x.read(a)?, &y.read(b)?, &plan.out, out),
-    }
+    let (x, y) = (x.read(a)?, y.read(b)?);
+    let (common, mut result) = match &plan.work {
+        Work::Elementwise(work) => (work.common, work.run(&x, &y)),
+        // The sum is rounded to the type of the result alone.
+        Work::Matmul(work) => (plan.out.data_type, work.run(&x, &y)),
+    };
+    // In this order: what the common type does not hold is the largest number of that type, also in a wider one.
+    let overflowed = [common, plan.out.data_type].map(|data_type| result.overflow(data_type, saturates));
+    plan.out.write(out, &result)?;
+    Ok(overflowed.contains(&true))
 }

@@ -53,6 +53,26 @@ impl Type {
     }
 }
 
+impl Type {
+    /// The largest number of a floating-point type.
+    pub(crate) fn largest(self) -> f32 {
+        match self {
+            Self::F16 => f16::MAX.to_f32(),
+            Self::Bf16 => bf16::MAX.to_f32(),
+            Self::F32 | Self::I32 => f32::MAX,
+        }
+    }
+
+    pub(crate) fn code(self) -> aclDataType {
+        match self {
+            Self::F32 => ACL_FLOAT,
+            Self::F16 => ACL_FLOAT16,
+            Self::Bf16 => ACL_BF16,
+            Self::I32 => ACL_INT32,
+        }
+    }
+}
+
 impl std::fmt::Display for Type {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

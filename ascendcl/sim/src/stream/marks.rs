@@ -14,6 +14,9 @@ impl Stream {
     /// Records an event at the end of the queue.
     pub(crate) fn record(self: &Arc<Self>, event: &Arc<Event>, external: bool) -> Result {
         let mut queue = self.queue.lock();
+        if event.is_flag() {
+            return self.queue_or_capture(&mut queue, Task::RecordExternal(Arc::clone(event))).map(drop);
+        }
         if let Some(capture) = &queue.capture {
             if external {
                 let task = Task::RecordExternal(Arc::clone(event));
@@ -46,6 +49,12 @@ impl Stream {
         external: bool,
     ) -> Result {
         let mut queue = self.queue.lock();
+        if event.is_flag() {
+            let wait = Task::WaitExternal { event: Arc::clone(event), timeout };
+            return self.queue_or_capture(&mut queue, wait).map(drop);
+        }
+        // The documentation gives such a wait no time.
+        let wait = Task::WaitExternal { event: Arc::clone(event), timeout: None };
         if external {
             let Some(capture) = &queue.capture else {
                 return Err(misuse!(
@@ -53,10 +62,10 @@ impl Stream {
                     "ACL_EVENT_WAIT_EXTERNAL is for streams whose work is being captured"
                 ));
             };
-            return capture.append_external(self.id, event, Task::WaitExternal(Arc::clone(event)));
+            return capture.append_external(self.id, event, wait);
         }
         if self.is_persistent() {
-            return self.push(&mut queue, Task::WaitExternal(Arc::clone(event))).map(drop);
+            return self.push(&mut queue, wait).map(drop);
         }
         let last = event.last.lock().clone();
         if let Some(capture) = &queue.capture {
