@@ -16,11 +16,6 @@ use crate::graph::{Capture, Graph};
 use crate::stream::Stream;
 use crate::task::Task;
 
-/// How streams are bound (AscendCL docs: `aclmdlRIBindStream`): those that run from the start, and those that wait to
-/// be activated.
-const STREAM_FLAG_HEAD: u32 = 0;
-const STREAM_FLAG_DEFAULT: u32 = 0x7fff_ffff;
-
 abi! {
     pub fn aclmdlRIBuildBegin(model_ri: *mut aclmdlRI, flag: u32) {
         model_ri.required()?;
@@ -36,8 +31,8 @@ abi! {
     pub fn aclmdlRIBindStream(model_ri: aclmdlRI, stream: aclrtStream, flag: u32) {
         let (_, graph, stream) = both(model_ri, stream)?;
         let is_head = match flag {
-            STREAM_FLAG_HEAD => true,
-            STREAM_FLAG_DEFAULT => false,
+            ACL_MODEL_STREAM_FLAG_HEAD => true,
+            ACL_MODEL_STREAM_FLAG_DEFAULT => false,
             _ => return Err(misuse!(ACL_ERROR_RT_PARAM_INVALID, "there is no way {flag:#x} to bind a stream")),
         };
         graph.build()?.bind(graph.handle, &stream, is_head)
