@@ -105,9 +105,9 @@ pub(crate) fn configure(configuration: impl FnOnce() -> Result<Configuration>) -
     Ok(())
 }
 
-/// Takes the configuration of the file of `aclInit`, or of `aclnnInit` if that has none.
+/// Takes the configuration of `aclInit`.
 pub(crate) fn configure_at_start(configuration: Configuration) {
-    DUMP.lock().configured.get_or_insert(Configured { configuration, at_start: true });
+    DUMP.lock().configured = Some(Configured { configuration, at_start: true });
 }
 
 /// Forgets everything, at `aclFinalize`.

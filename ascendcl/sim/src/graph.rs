@@ -67,8 +67,7 @@ impl Update {
             group.nodes.iter().filter_map(|&index| nodes.get(index)).map(|node| node.task.kind()).collect()
         };
         let new: Vec<_> = tasks.iter().map(Task::kind).collect();
-        // An update without tasks leaves the group as it is, for loops that update only now and then.
-        if !new.is_empty() && old != new {
+        if old != new {
             return Err(misuse!(
                 ACL_ERROR_RT_PARAM_INVALID,
                 "the tasks of a group of graph {} are {old:?}, and cannot be replaced by {new:?}",

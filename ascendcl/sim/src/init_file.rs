@@ -1,8 +1,8 @@
-//! The file of `aclInit` (AscendCL docs: initialisation): what it may say, and what of it has an effect here.
+//! The files of `aclInit` (AscendCL docs: initialisation) and `aclnnInit`: what they may say, and what of it has an effect here.
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::dump::Configuration;
 use crate::error::{Error, Result, failure, misuse};
@@ -22,28 +22,12 @@ pub(crate) struct InitFile {
 
 impl InitFile {
     pub(crate) fn read(path: &str) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| failure!(ACL_ERROR_INVALID_FILE, "the configuration {path}: {error}"))?;
-        Self::parse(&text).map_err(|error| Error {
-            message: format!("the configuration {path}: {}", error.message),
-            ..error
-        })
+        read(path, Self::parse)
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let json: Value =
-            serde_json::from_str(text).map_err(|error| misuse!(ACL_ERROR_PARSE_FILE, "{error}"))?;
-        let Value::Object(sections) = &json else {
-            return Err(misuse!(ACL_ERROR_PARSE_FILE, "it is no JSON object"));
-        };
-        if levels(&json, Value::is_object) > MOST_LEVELS || levels(&json, Value::is_array) > MOST_LEVELS {
-            return Err(misuse!(
-                ACL_ERROR_PARSE_FILE,
-                "objects or arrays are nested deeper than {MOST_LEVELS} levels"
-            ));
-        }
         let mut file = Self::default();
-        for (name, section) in sections {
+        for (name, section) in &sections(text)? {
             match name.as_str() {
                 "defaultDevice" => file.default_device = Some(default_device(section)?),
                 "err_msg_mode" => {
@@ -63,10 +47,55 @@ impl InitFile {
                         .map_err(|reason| misuse!(ACL_ERROR_INVALID_DUMP_CONFIG, "{reason}"))?;
                     file.dump = Some(dump);
                 }
-                _ => tracing::warn!("\"{name}\" in the configuration has no effect on the simulated device"),
+                _ => has_no_effect(name),
             }
         }
         Ok(file)
+    }
+}
+
+/// Checks the file of `aclnnInit`, which has nothing for the simulator: its operators check bounds always, and have no pipes.
+pub(crate) fn check_operator_file(path: &str) -> Result {
+    read(path, |text| {
+        for (name, section) in &sections(text)? {
+            if name == "op_debug_config"
+                && let Some(switch) = section.get("enable_debug_kernel")
+                && switch != "on"
+                && switch != "off"
+            {
+                return Err(misuse!(
+                    ACL_ERROR_FILE_ATTR_INVALID,
+                    "\"enable_debug_kernel\" is {switch}, and may be \"on\" or \"off\""
+                ));
+            }
+            has_no_effect(name);
+        }
+        Ok(())
+    })
+}
+
+fn has_no_effect(name: &str) {
+    tracing::warn!("\"{name}\" in the configuration has no effect on the simulated device");
+}
+
+fn read<T>(path: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| failure!(ACL_ERROR_INVALID_FILE, "the configuration {path}: {error}"))?;
+    parse(&text)
+        .map_err(|error| Error { message: format!("the configuration {path}: {}", error.message), ..error })
+}
+
+fn sections(text: &str) -> Result<Map<String, Value>> {
+    let json: Value = serde_json::from_str(text).map_err(|error| misuse!(ACL_ERROR_PARSE_FILE, "{error}"))?;
+    if levels(&json, Value::is_object) > MOST_LEVELS || levels(&json, Value::is_array) > MOST_LEVELS {
+        return Err(misuse!(
+            ACL_ERROR_PARSE_FILE,
+            "objects or arrays are nested deeper than {MOST_LEVELS} levels"
+        ));
+    }
+    match json {
+        Value::Object(sections) => Ok(sections),
+        _ => Err(misuse!(ACL_ERROR_PARSE_FILE, "it is no JSON object")),
     }
 }
 

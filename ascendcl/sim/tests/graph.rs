@@ -467,6 +467,8 @@ fn task_groups_are_begun_and_ended_in_a_capture() {
     assert_eq!(download(memory, 8), [3, 0, 0, 0, 5, 0, 0, 0]);
     // As many tasks as there were.
     ok!(aclmdlRICaptureTaskUpdateBegin(other, group));
+    fails!(ACL_ERROR_RT_PARAM_INVALID, aclmdlRICaptureTaskUpdateEnd(other));
+    ok!(aclmdlRICaptureTaskUpdateBegin(other, group));
     assert_eq!(add(second, memory.cast_const(), other), ACL_SUCCESS);
     assert_eq!(add(second, memory.cast_const(), other), ACL_SUCCESS);
     fails!(ACL_ERROR_RT_PARAM_INVALID, aclmdlRICaptureTaskUpdateEnd(other));

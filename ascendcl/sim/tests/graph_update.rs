@@ -73,11 +73,11 @@ fn a_task_is_updated_while_the_graph_waits_for_it() {
     {
         ok!(aclmdlRIExecuteAsync(graph, stream));
         fails!(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 20));
-        ok!(aclmdlRICaptureTaskUpdateBegin(updates, group));
         if let Some(alpha) = alpha {
+            ok!(aclmdlRICaptureTaskUpdateBegin(updates, group));
             launch(c"aclnnAdd", add_first(&middle, &b, scalar(alpha), &out), updates);
+            ok!(aclmdlRICaptureTaskUpdateEnd(updates));
         }
-        ok!(aclmdlRICaptureTaskUpdateEnd(updates));
         ok!(aclrtRecordEvent(event, updates));
         ok!(aclrtSynchronizeStream(updates));
         ok!(aclrtSynchronizeStream(stream));

@@ -116,13 +116,24 @@ fn dumps_of_the_file_hold_until_the_end() {
     assert_eq!(call!(acl.aclmdlFinalizeDump()), ACL_ERROR_DUMP_ALREADY_RUN);
     assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
     assert_eq!(path(), None);
+}
 
-    // The operator library has a file of its own.
+#[test]
+fn the_operator_library_checks_a_file_of_its_own() {
+    let _turn = RUNTIME.lock();
+    let (acl, folder) = (library(), tempfile::tempdir().unwrap());
+    let start = |text: &str| {
+        let path = folder.path().join("aclnn.json");
+        fs::write(&path, text).unwrap();
+        let path = CString::new(path.to_str().unwrap()).unwrap();
+        call!(acl.aclnnInit(path.as_ptr()))
+    };
     assert_eq!(call!(acl.aclInit(ptr::null())), ACL_SUCCESS);
-    assert_eq!(call!(acl.aclnnInit(c"/nowhere/at/all.json".as_ptr())), 161_002);
-    assert_eq!(path(), None);
-    assert_eq!(call!(acl.aclnnInit(file.as_ptr())), ACL_SUCCESS);
-    assert_eq!(path().as_deref(), Some("by_file"));
     assert_eq!(call!(acl.aclnnInit(ptr::null())), ACL_SUCCESS);
+    assert_eq!(call!(acl.aclnnInit(c"/nowhere/at/all.json".as_ptr())), 161_002);
+    assert_eq!(start(r#"{"op_debug_config": {"enable_debug_kernel": "on"}}"#), ACL_SUCCESS);
+    for broken in ["{", "[]", r#"{"op_debug_config": {"enable_debug_kernel": "maybe"}}"#] {
+        assert_eq!(start(broken), 161_002, "{broken}");
+    }
     assert_eq!(call!(acl.aclFinalize()), ACL_SUCCESS);
 }

@@ -9,9 +9,9 @@ use ascendcl_sys::*;
 use super::data_type::bits;
 use super::tensor_desc::MAX_DIMENSIONS;
 use super::{In, Out, abi};
-use crate::dump::{self, View};
+use crate::dump::View;
 use crate::error::{Error, Result, failure, misuse};
-use crate::init_file::InitFile;
+use crate::init_file;
 use crate::object::Objects;
 use crate::simulator;
 
@@ -48,17 +48,13 @@ pub(super) static TENSOR_LISTS: Objects<aclTensorList, Vec<usize>> = Objects::ne
 static SCALAR_LISTS: Objects<aclScalarList, Vec<usize>> = Objects::new("list of scalars");
 
 abi! {
-    /// Of the file, dumps have an effect, unless `aclInit` configured them.
+    /// The file is checked, and has nothing for the simulator.
     pub fn aclnnInit(config_path: *const c_char) {
         simulator::get()?;
         if config_path.is_null() {
             return Ok(());
         }
-        let file = InitFile::read(&config_path.text()?).map_err(|error| Error { code: INVALID, ..error })?;
-        if let Some(configuration) = file.dump {
-            dump::configure_at_start(configuration);
-        }
-        Ok(())
+        init_file::check_operator_file(&config_path.text()?).map_err(|error| Error { code: INVALID, ..error })
     }
 
     pub fn aclnnFinalize() {
