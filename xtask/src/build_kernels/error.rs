@@ -58,7 +58,13 @@ impl Error {
         |error| Self::NotWritten { path, error, instead: "--out DIR names another folder for built kernels" }
     }
 
-    /// For `map_err`: an object that cannot be embedded.
+    /// For `map_err`: what cannot be written to where the user wants it.
+    pub(super) fn object(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |error| Self::NotWritten { path, error, instead: "-o OBJECT names another place for it" }
+    }
+
+    /// For `map_err`: an object that cannot be loaded.
     pub(super) fn unfit(object: &Path) -> impl FnOnce(Unfit) -> Self {
         let object = object.to_owned();
         |why| Self::Unfit { object, why, other: None }

@@ -24,7 +24,7 @@ use std::{env, fs, io};
 use artifacts::{Hashes, MANIFEST, Manifest, OBJECT, Source, TILING, VARIABLE, hash};
 use error::Error;
 use soc::{ARCH, SOCS};
-use step::{Plan, Step};
+use step::{Code, Plan, Step};
 use toolkit::{Method, Toolkit, places};
 
 /// Build the kernel for real devices with an installed CANN toolkit, for mlapo-kernel to embed.
@@ -34,9 +34,17 @@ use toolkit::{Method, Toolkit, places};
 /// options is taken from the cache under target/. A program that has mlapo-kernel from a registry embeds what --out wrote,
 /// if it is built with MLAPO_KERNEL_ARTIFACTS=DIR.
 ///
+/// With SOURCE it builds a kernel of your own instead, in the same way, into the object that -o names.
+///
 /// Exit status: 0 if the object is in its place, 1 if not, with the reason, and 2 for a mistake in the arguments.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Args {
+    /// A kernel of your own: one file of Ascend C, which may include others of its folder.
+    #[arg(value_name = "SOURCE", requires = "object")]
+    source: Option<PathBuf>,
+    /// Where the object of SOURCE goes: what `Module::load` of ascendcl takes, and aclrtBinaryLoadFromFile.
+    #[arg(short = 'o', long, value_name = "OBJECT", requires = "source", conflicts_with = "out")]
+    object: Option<PathBuf>,
     /// A device to build for, as aclrtGetSocName or npu-smi calls it, such as Ascend910B3 or 910b3; all if it is not said.
     /// May be given several times.
     #[arg(long = "soc", value_name = "SOC")]
@@ -99,8 +107,13 @@ fn absolute(path: PathBuf) -> PathBuf {
 
 fn build(args: &Args, places: &[PathBuf], folders: &Folders, out: &mut impl Write) -> Result<(), Error> {
     let socs = args.socs.iter().map(|name| soc_named(name)).collect::<Result<Vec<_>, _>>()?;
+    let own = args.source.as_deref().zip(args.object.as_deref());
+    let file = match own {
+        Some((source, _)) => source.canonicalize().map_err(Error::file(source))?,
+        None => folders.source.kernel.join("mlapo.cpp"),
+    };
     let header = folders.source.kernel.join(TILING);
-    if !crate::tiling_header::is_current(&header).map_err(Error::file(&header))? {
+    if own.is_none() && !crate::tiling_header::is_current(&header).map_err(Error::file(&header))? {
         return Err(Error::OldHeader { header });
     }
     let toolkit = Toolkit::find(places)?;
@@ -116,16 +129,28 @@ fn build(args: &Args, places: &[PathBuf], folders: &Folders, out: &mut impl Writ
     ))?;
     // Toolkits build the same for every SoC of the architecture; the CMake project wants the name of one.
     let soc = socs.first().copied().unwrap_or(SOCS[0]);
-    let plan = |work: &Path| Plan::new(&toolkit, method, &folders.source, work, soc);
+    let code = Code { file, project: folders.source.project.clone() };
+    let plan = |work: &Path| Plan::new(&toolkit, method, &code, work, soc);
     let version = Step::version(&toolkit);
     let destination = folders.artifacts.join(ARCH).join(store::folder_name(&toolkit.release));
     if args.dry_run {
         let plan = plan(&folders.cache.join("work"));
-        version.iter().chain(&plan.steps).try_for_each(|step| say(step.to_string()))?;
-        return say(format!(
-            "would write {} and {MANIFEST}, unless they are in the cache",
-            destination.join(OBJECT).display()
-        ));
+        // The version is a part of what ours is kept by.
+        let version = version.iter().filter(|_| own.is_none());
+        version.chain(&plan.steps).try_for_each(|step| say(step.to_string()))?;
+        return say(match own {
+            Some((_, object)) => format!("would write {}", object.display()),
+            None => format!(
+                "would write {} and {MANIFEST}, unless they are in the cache",
+                destination.join(OBJECT).display()
+            ),
+        });
+    }
+    if let Some((_, object)) = own {
+        let copy = |built: &Path| store::copy(built, object);
+        store::compile(plan, &folders.cache, &[], |step| say(format!("  {step}")), copy)
+            .map_err(|error| error.or_by(other))?;
+        return say(format!("{}: built", object.display()));
     }
     let compiler = match version.map(|step| step.run()).transpose() {
         Ok(text) => text,
@@ -140,14 +165,15 @@ fn build(args: &Args, places: &[PathBuf], folders: &Folders, out: &mut impl Writ
     let hashes = Hashes::of(&folders.source).map_err(Error::file(&folders.source.kernel))?;
     // The commands stand for method and options; the folder of the work is no part of what is built. The SoC, too, is
     // none: see above.
-    let commands = Plan::new(&toolkit, method, &folders.source, Path::new(""), SOCS[0]).steps;
+    let commands = Plan::new(&toolkit, method, &code, Path::new(""), SOCS[0]).steps;
     let commands: Vec<String> = commands.iter().map(Step::to_string).collect();
     let parts = [&hashes.source, &hashes.tiling, &toolkit.release, &toolkit.runtime_version, &compiler];
     let key = hash(format!("{parts:?} {commands:?}").as_bytes());
     let cached = store::place(&folders.cache, &key);
     let from_cache = cached.is_file();
     if !from_cache {
-        store::compile(plan, &folders.cache, &key, |step| say(format!("  {step}")))
+        let keep = |built: &Path| store::keep(built, &folders.cache, &key);
+        store::compile(plan, &folders.cache, &object::FUNCTIONS, |step| say(format!("  {step}")), keep)
             .map_err(|error| error.or_by(other))?;
     }
     let object = fs::read(&cached).map_err(Error::file(&cached))?;

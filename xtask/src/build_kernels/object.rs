@@ -1,15 +1,15 @@
-//! What a toolkit's commands must leave: an object for AI cores with the kernel in it.
+//! What a toolkit's commands must leave: an object for AI cores with the kernel in it, as far as its functions are known.
 
 use std::collections::BTreeSet;
 
-/// The functions of a mixed kernel: one for each kind of cores. The runtime cuts the endings off, so that
+/// The functions of our kernel, which is a mixed one: one for each kind of cores. The runtime cuts the endings off, so that
 /// `aclrtBinaryGetFunction` finds both as `mlapo`.
-const FUNCTIONS: [&str; 2] = ["mlapo_mix_aic", "mlapo_mix_aiv"];
+pub(super) const FUNCTIONS: [&str; 2] = ["mlapo_mix_aic", "mlapo_mix_aiv"];
 
 /// Machines of ELF that run a compiler and are no AI cores, by their numbers in the standard.
 const HOSTS: [(u16, &str); 2] = [(62, "x86-64"), (183, "aarch64")];
 
-/// Why a file cannot be embedded.
+/// Why a file cannot be loaded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
     #[error("is not there")]
@@ -31,8 +31,8 @@ fn list<T: AsRef<str>>(names: &[T]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Whether an object can be embedded.
-pub(super) fn check(object: &[u8]) -> Result<(), Unfit> {
+/// Whether an object can be loaded, and has these functions.
+pub(super) fn check(object: &[u8], functions: &[&'static str]) -> Result<(), Unfit> {
     // Magic, class, byte order and the like; the type; the machine.
     let (Some(b"\x7fELF"), Some(&[low, high])) = (object.get(..4), object.get(18..20)) else {
         return Err(Unfit::NoElf);
@@ -44,7 +44,7 @@ pub(super) fn check(object: &[u8]) -> Result<(), Unfit> {
     let there: BTreeSet<&str> = object.split(|byte| *byte == 0).filter_map(mixed).collect();
     // Names may share their endings with those of sections.
     let has = |name: &str| there.iter().any(|text| text.ends_with(name));
-    let missing: Vec<_> = FUNCTIONS.into_iter().filter(|name| !has(name)).collect();
+    let missing: Vec<_> = functions.iter().copied().filter(|name| !has(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::artifacts::Source;
 use super::error::Error;
 use super::toolkit::{Method, Toolkit};
 
@@ -20,6 +19,22 @@ pub(super) struct Step {
     tools: Option<PathBuf>,
     /// Come first in `LD_LIBRARY_PATH`: the compiler loads plug-ins that need the toolkit's libraries.
     libraries: Vec<PathBuf>,
+}
+
+/// What is built.
+#[derive(Clone, Debug)]
+pub(super) struct Code {
+    /// The kernel's file, which may include others of its folder.
+    pub(super) file: PathBuf,
+    /// The folder of the CMake project that builds it.
+    pub(super) project: PathBuf,
+}
+
+impl Code {
+    /// The file's name without its ending, which the object has, too.
+    fn name(&self) -> String {
+        self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// How a kernel is built.
@@ -133,41 +148,42 @@ fn quoted(text: &OsStr) -> String {
 
 impl Plan {
     /// How `method` builds the kernel in the folder `work`.
-    pub(super) fn new(toolkit: &Toolkit, method: Method, source: &Source, work: &Path, soc: &str) -> Self {
+    pub(super) fn new(toolkit: &Toolkit, method: Method, code: &Code, work: &Path, soc: &str) -> Self {
         match method {
-            Method::Direct => Self::direct(toolkit, &source.kernel, work),
-            Method::Cmake => Self::cmake(toolkit, source, work, soc),
+            Method::Direct => Self::direct(toolkit, code, work),
+            Method::Cmake => Self::cmake(toolkit, code, work, soc),
         }
     }
 
     /// One object of device code with the code of both kinds of cores, and the linker that makes a loadable binary of it:
     /// the recipe for such a binary in the newest toolkits' CMake files (their `ascendc_fatbin_library`).
-    fn direct(toolkit: &Toolkit, kernel: &Path, work: &Path) -> Self {
+    fn direct(toolkit: &Toolkit, code: &Code, work: &Path) -> Self {
         let tools = toolkit.compiler.clone().unwrap_or_default();
-        let code = work.join("mlapo.device.o");
-        let object = work.join("mlapo.o");
+        let unlinked = work.join(format!("{}.device.o", code.name()));
+        let object = work.join(format!("{}.o", code.name()));
         let compile = Step::new(toolkit, tools.join("bisheng"))
             .args(["-c", "-x", "asc", "-std=c++17", "-O3"])
             .arg(format!("--npu-arch={}", super::soc::ARCH))
             .args(["--aicore-only", "-I"])
-            .arg(kernel)
-            .arg(kernel.join("mlapo.cpp"))
+            .arg(code.file.parent().unwrap_or(Path::new("")))
+            .arg(&code.file)
             .arg("-o")
-            .arg(&code);
+            .arg(&unlinked);
         let link = Step::new(toolkit, tools.join("ld.lld"))
             .args(["-m", "aicorelinux", "-Ttext=0"])
-            .arg(&code)
+            .arg(&unlinked)
             .args(["-static", "-o"])
             .arg(&object);
         Self { steps: vec![compile, link], object }
     }
 
-    fn cmake(toolkit: &Toolkit, source: &Source, work: &Path, soc: &str) -> Self {
+    fn cmake(toolkit: &Toolkit, code: &Code, work: &Path, soc: &str) -> Self {
+        let name = code.name();
         let (build, out) = (work.join("build"), work.join("out"));
         let project = toolkit.kernel_project.clone().unwrap_or_default();
         let configure = Step::new(toolkit, "cmake")
             .arg("-S")
-            .arg(&source.project)
+            .arg(&code.project)
             .arg("-B")
             .arg(&build)
             .define("CMAKE_BUILD_TYPE", "Release")
@@ -176,8 +192,9 @@ impl Plan {
             .define("SOC_VERSION", soc)
             .define("ASCEND_CANN_PACKAGE_PATH", &toolkit.home)
             .define("ASCENDC_CMAKE_DIR", project)
-            .define("MLAPO_KERNEL_DIR", &source.kernel);
+            .define("KERNEL_NAME", &name)
+            .define("KERNEL_FILE", &code.file);
         let build = Step::new(toolkit, "cmake").arg("--build").arg(&build);
-        Self { steps: vec![configure, build], object: out.join("fatbin/mlapo/mlapo.o") }
+        Self { steps: vec![configure, build], object: out.join(format!("fatbin/{name}/{name}.o")) }
     }
 }

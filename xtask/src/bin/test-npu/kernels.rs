@@ -1,6 +1,8 @@
 //! Launches of kernels.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{env, io};
 
 use ascendcl::{KernelArgs, Module};
 use half::f16;
@@ -18,22 +20,14 @@ pub fn cases() -> Vec<Case<Machine>> {
 }
 
 fn small(machine: &mut Machine) -> Answer {
-    if !machine.simulated {
-        let reason = "build-kernels does not build it for a device; the fused kernel is launched in operation/ and soak/";
+    let folder = tempfile::tempdir()?;
+    let built = folder.path().join("scaled_add.so");
+    let refused = if machine.simulated { for_simulator(&built)? } else { for_device(&built)? };
+    if let Some(reason) = refused {
         return Ok(Done::Skipped(Skip::gap(Gap::SmallKernel, reason)));
     }
-    let folder = tempfile::tempdir()?;
-    let built = match ascendcl_sim_cc::Build::new(folder.path().join("scaled_add.so"))
-        .source(Path::new(SOURCE))
-        .run()
-    {
-        Err(error @ ascendcl_sim_cc::Error::NoProgram { .. }) => {
-            return Ok(Done::Skipped(Skip::gap(Gap::SmallKernel, error.to_string())));
-        }
-        built => built?,
-    };
     let stream = machine.stream()?;
-    let kernel = Module::load(&machine.device, &built.output)?.kernel("scaled_add")?;
+    let kernel = Module::load(&machine.device, &built)?.kernel("scaled_add")?;
     for tiles in [1usize, 5, 40] {
         let len = BLOCKS * tiles * TILE;
         // Multiples of 1/8 below 64, whose products and sums are exact in half precision.
@@ -54,4 +48,21 @@ fn small(machine: &mut Machine) -> Answer {
         }
     }
     Ok(Done::noting(format!("{BLOCKS} blocks of 1, 5 and 40 tiles")))
+}
+
+/// Builds the kernel for the simulated device; why it cannot be built, if a program for that is missing.
+fn for_simulator(object: &Path) -> Result<Option<String>, ascendcl_sim_cc::Error> {
+    match ascendcl_sim_cc::Build::new(object).source(Path::new(SOURCE)).run() {
+        Err(error @ ascendcl_sim_cc::Error::NoProgram { .. }) => Ok(Some(error.to_string())),
+        built => built.map(|_| None),
+    }
+}
+
+/// Builds the kernel for a device, as anybody would; why that did not work.
+fn for_device(object: &Path) -> io::Result<Option<String>> {
+    let mut xtask = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    xtask.args(["run", "--quiet", "--package", "xtask", "--bin", "xtask", "--no-default-features", "--"]);
+    xtask.args(["build-kernels", SOURCE, "-o"]).arg(object);
+    let output = xtask.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).output()?;
+    Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }

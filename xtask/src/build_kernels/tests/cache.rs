@@ -97,10 +97,9 @@ fn another_folder_is_told_with_how_to_embed_from_it() {
     let bench = Bench::newest();
     let said = bench.build(|_| ()).unwrap();
     assert!(!said.contains(VARIABLE), "{said}");
-    let args = Args { socs: Vec::new(), ascend_home: None, out: None, method: None, dry_run: false };
     let folders = Folders { usual: false, ..bench.folders() };
     let mut said = Vec::new();
-    build(&args, &[bench.home()], &folders, &mut said).unwrap();
+    build(&Args::default(), &[bench.home()], &folders, &mut said).unwrap();
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains(&format!("MLAPO_KERNEL_ARTIFACTS={}", folders.artifacts.display())), "{said}");
 }

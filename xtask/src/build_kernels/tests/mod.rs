@@ -3,6 +3,7 @@ mod commands;
 mod failures;
 mod finding;
 mod objects;
+mod own;
 mod stand_in;
 
 use stand_in::{CMAKE, CODE};
@@ -120,7 +121,7 @@ impl Bench {
 
     /// What a build says, or why it failed.
     fn build(&self, change: impl FnOnce(&mut Args)) -> Result<String, Error> {
-        let mut args = Args { socs: Vec::new(), ascend_home: None, out: None, method: None, dry_run: false };
+        let mut args = Args::default();
         change(&mut args);
         let mut out = Vec::new();
         build(&args, &[self.home()], &self.folders(), &mut out)?;

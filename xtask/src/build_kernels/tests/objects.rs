@@ -1,8 +1,12 @@
 //! What is refused of what a toolkit's commands leave.
 
-use object::{Unfit, check};
+use object::{FUNCTIONS, Unfit};
 
 use super::*;
+
+fn check(object: &[u8]) -> Result<(), Unfit> {
+    object::check(object, &FUNCTIONS)
+}
 
 /// An object with these strings in it.
 fn object(strings: &[&str]) -> Vec<u8> {

@@ -14,11 +14,14 @@ pub const CMAKE: &str = r#"
 case "$1" in
 -S)
     for argument; do
-        case "$argument" in -DCMAKE_INSTALL_PREFIX=*) out="${argument#*=}" ;; esac
+        case "$argument" in
+        -DCMAKE_INSTALL_PREFIX=*) out="${argument#*=}" ;;
+        -DKERNEL_NAME=*) name="${argument#*=}" ;;
+        esac
     done
-    mkdir -p "$4" && echo "$out" > "$4/out" ;;
+    mkdir -p "$4" && echo "$out/fatbin/$name/$name.o" > "$4/object" ;;
 --build)
-    out=$(cat "$2/out") && mkdir -p "$out/fatbin/mlapo" && cp "$ASCEND_HOME_PATH/code" "$out/fatbin/mlapo/mlapo.o" ;;
+    object=$(cat "$2/object") && mkdir -p "${object%/*}" && cp "$ASCEND_HOME_PATH/code" "$object" ;;
 esac
 "#;
 
