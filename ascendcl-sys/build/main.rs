@@ -1,6 +1,6 @@
-//! Tells build scripts of crates above where the headers are (`DEP_ASCENDCL_INCLUDE`) and the list of functions
-//! (`DEP_ASCENDCL_FUNCTIONS`). With the feature `link` it tells the linker where the installed toolkit is; with
-//! the feature `bindgen` it binds the headers of that toolkit.
+//! Tells build scripts of crates above where the list of functions is (`DEP_ASCENDCL_FUNCTIONS`). With the feature
+//! `link` it tells the linker where the installed toolkit is; with the feature `bindgen` it binds the headers of
+//! that toolkit.
 
 use std::env;
 #[cfg(feature = "bindgen")]
@@ -12,9 +12,7 @@ mod generate;
 
 fn main() {
     println!("cargo::rerun-if-changed=build");
-    let package = env!("CARGO_MANIFEST_DIR");
-    println!("cargo::metadata=include={package}/include");
-    println!("cargo::metadata=functions={package}/src/bindings/functions.rs");
+    println!("cargo::metadata=functions={}/src/bindings/functions.rs", env!("CARGO_MANIFEST_DIR"));
     if env::var_os("CARGO_FEATURE_LINK").is_some() {
         link();
     }
